@@ -1,0 +1,98 @@
+"""The INT8 file: explicit Q/DQ around the convolutions, ranges from real images."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from maskattn_edge.contract.errors import DataError
+
+KEPT_REASON = "attention is short of precision in INT8 and no faster"
+METHOD = "explicit Q/DQ, symmetric, weights per channel, activations per tensor, min-max ranges"
+
+MIN_IMAGES = 8
+"""Fewer images than this say too little about the ranges."""
+
+
+class _Images(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
+        self._left: Iterator[NDArray[np.uint8]] = iter(images)
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        image = next(self._left, None)
+        return None if image is None else {"image": image[None]}
+
+
+def to_int8(model: onnx.ModelProto, images: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
+    """Quantise the convolutions of the fp32 graph; attention stays as it is.
+
+    Symmetric INT8 with zero points of 0 and per-channel weights is the form that TensorRT,
+    OpenVINO and ONNX Runtime all fuse; biases stay in floating point, as TensorRT wants them.
+
+    Args:
+        model: from `to_onnx`.
+        images: real images (H, W, 3) uint8 RGB of the network's size, at least `MIN_IMAGES`.
+
+    Raises:
+        DataError: too few images; ranges are never made up.
+    """
+    if len(images) < MIN_IMAGES:
+        raise DataError(
+            f"INT8 needs at least {MIN_IMAGES} real images for calibration, got {len(images)}: "
+            "give a folder of images with --calibration DIR"
+        )
+    root = logging.getLogger()
+    level = root.level
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        root.setLevel(logging.ERROR)  # it advises a pre-processing step that the graph has had
+        source, target = Path(folder, "fp32.onnx"), Path(folder, "int8.onnx")
+        onnx.save(model, source)
+        try:
+            quantize_static(
+                source,
+                target,
+                _Images(images),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["Conv"],
+                nodes_to_exclude=kept_nodes(model),
+                per_channel=True,
+                activation_type=QuantType.QInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+                extra_options={
+                    "ActivationSymmetric": True,
+                    "WeightSymmetric": True,
+                    "QuantizeBias": False,
+                },
+            )
+        finally:
+            root.setLevel(level)
+        quantized = onnx.load(target)
+    del quantized.metadata_props[:]
+    del quantized.graph.value_info[:]
+    onnx.checker.check_model(quantized, full_check=True)
+    return quantized
+
+
+def kept_nodes(model: onnx.ModelProto) -> list[str]:
+    """Names of the convolutions that stay in floating point: those of the attention blocks."""
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv" and node.name.startswith("attention")
+    ]

@@ -1,0 +1,120 @@
+"""The program `maskattn-edge`: global options, and one place for what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from maskattn_edge.cli.commands import LazyGroup
+
+_ClickException = typer.BadParameter.__mro__[2]  # Typer exports no base of its usage errors
+_NAME = "maskattn-edge"
+
+app = typer.Typer(name=_NAME, cls=LazyGroup, add_completion=False, rich_markup_mode=None)
+
+
+@dataclass
+class _Options:
+    debug: bool = False
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from maskattn_edge._version import __version__
+
+        typer.echo(f"{_NAME} {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _global_options(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the trace of an error; goes before the command.")
+    ] = False,
+) -> None:
+    """Low-resolution segmentation for small robots.
+
+    Example: maskattn-edge run --camera 0 --save out.mp4
+    """
+    context.obj.debug = debug
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 wrong use, 1 failure, 130 interrupted."""
+    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command line; errors become one line on stderr. Returns the exit code."""
+    options = _Options()
+    try:
+        code = _invoke(list(arguments), options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130)
+    except Exception as error:
+        if options.debug:
+            import traceback
+
+            traceback.print_exc()
+        return _explain(error)
+
+
+def _invoke(arguments: list[str], options: _Options) -> int:
+    command: Any = get_command(app)
+    try:
+        with command.make_context(_NAME, arguments, obj=options) as context:
+            command.invoke(context)
+    except typer.Exit as done:
+        return int(done.exit_code)
+    return 0
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong in one line; the exit code."""
+    from maskattn_edge.contract.errors import MaskAttnError
+
+    if isinstance(error, MaskAttnError):
+        return _fail(str(error), error.exit_code)
+    if isinstance(error, _ClickException):
+        return _explain_usage(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror}", 1)
+    kind = type(error).__name__
+    return _fail(f"internal error: {kind}: {error}; run again with --debug", 1)
+
+
+def _explain_usage(error: Any) -> int:  # noqa: ANN401 - Typer hides its type
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group alone: its help is the answer
+        print(message, end="\n" if message else "")
+        return 2
+    context = getattr(error, "ctx", None)
+    path = _NAME if context is None else context.command_path
+    return _fail(f"{message.rstrip('.')}; see `{path} --help`", 2)
+
+
+def _fail(message: str, code: int) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return code

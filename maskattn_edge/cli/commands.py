@@ -1,0 +1,67 @@
+"""Which commands there are; each one's module is imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple, cast
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+
+class CommandEntry(NamedTuple):
+    """Where a command lives, and what it does in one line.
+
+    `attribute` is a function, or a Typer application where the command has commands of its own.
+    """
+
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS = {
+    "run": CommandEntry("maskattn_edge.cli.run", "run", "Segment a camera, a video or pictures."),
+    "evaluate": CommandEntry(
+        "maskattn_edge.cli.evaluate", "evaluate", "Score a model on labelled images."
+    ),
+    "train": CommandEntry("maskattn_edge.cli.train", "train", "Train a model on your data."),
+    "export": CommandEntry(
+        "maskattn_edge.cli.export", "export", "Turn a checkpoint into verified model files."
+    ),
+    "data": CommandEntry("maskattn_edge.cli.data", "app", "Prepare data sets for training."),
+    "inspect": CommandEntry(
+        "maskattn_edge.cli.inspect", "inspect", "Show what a model file says of itself."
+    ),
+    "models": CommandEntry(
+        "maskattn_edge.cli.models", "models", "List the models that are installed with it."
+    ),
+}
+"""Command -> its entry, in the order of the help."""
+
+
+class LazyGroup(TyperGroup):
+    """Loads a command when it is called, so that `--help` needs none of them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer hides its type
+        """Names of the commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        """Import a command; None if there is no such command."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        target = getattr(importlib.import_module(entry.module), entry.attribute)
+        holder = typer.Typer(add_completion=False, rich_markup_mode=None)
+        if isinstance(target, typer.Typer):
+            holder.add_typer(target, name=cmd_name)
+            return cast(TyperGroup, get_command(holder)).commands[cmd_name]
+        holder.command(cmd_name)(target)
+        return get_command(holder)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """List the commands by their entries, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])

@@ -1,0 +1,109 @@
+"""`maskattn-edge export`: a checkpoint becomes verified model files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from maskattn_export.exporter import ExportedFile
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `train`, e.g. best.pt.")],
+    fp16: Annotated[bool, typer.Option("--fp16", help="Also write the fp16 file.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Also write the fp16 and the INT8 file.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; the checkpoint's own if not given.")
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="Data set or folder of images that sets the INT8 ranges, instead of the "
+            "checkpoint's own images."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model in the files.")] = None,
+    weights_licence: Annotated[
+        str, typer.Option(help="Licence of the weights, stated in the files.")
+    ] = "not stated",
+    data_licence: Annotated[
+        str, typer.Option(help="Licence of the training data, stated in the files.")
+    ] = "not stated",
+) -> None:
+    """Turn a checkpoint into self-describing ONNX files, one per precision, each verified.
+
+    The fp32 file is always written: it is the reference that the others are compared with. INT8
+    is calibrated on the images that the checkpoint carries.
+
+    Example: maskattn-edge export runs/camvid/best.pt --int8
+    """
+    from maskattn_edge.optional import require
+
+    for package in ("torch", "onnx", "onnxscript"):
+        require(package, purpose="export", extra="export")
+    from maskattn_edge.cli.terminal import working
+    from maskattn_edge.contract.spec import Licences
+    from maskattn_export.exporter import export_checkpoint
+    from maskattn_export.settings import ExportSettings, Precision
+
+    precisions: list[Precision] = ["fp32"]
+    if fp16 or int8:
+        precisions.append("fp16")
+    if int8:
+        precisions.append("int8")
+    settings = ExportSettings(precisions=tuple(precisions), calibration=calibration)
+    files: list[ExportedFile] = []
+    try:
+        with working("loading") as on_step:
+            report = export_checkpoint(
+                checkpoint,
+                settings,
+                folder=out,
+                name=name,
+                licences=Licences(weights=weights_licence, data=data_licence),
+                on_step=on_step,
+                on_file=files.append,
+            )
+    except KeyboardInterrupt:
+        _print(files, title="interrupted; these files are complete")
+        raise
+    _print(
+        files, title=f"compared on {report.images} samples", torch_miou=_percent(report.torch_miou)
+    )
+
+
+def _print(files: list[ExportedFile], *, title: str, torch_miou: str = "") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=title, title_justify="left")
+    table.add_column("file", overflow="fold")
+    for heading in ("MB", "mIoU", "agreement", "CPU ms"):
+        table.add_column(heading, justify="right")
+    if torch_miou:
+        table.add_row("PyTorch fp32", "", torch_miou, "", "")
+    for file in files:
+        found = file.verification
+        table.add_row(
+            str(file.path),
+            f"{file.megabytes:.2f}",
+            _percent(found.miou),
+            f"{100 * found.agreement:.2f} %",
+            f"{found.cpu_ms:.2f}",
+        )
+    console.print(table)
+    console.print(
+        "mIoU and agreement (pixels with PyTorch's label) in %; CPU ms: median of one image, "
+        "ONNX Runtime on this machine.",
+        style="dim",
+    )
+
+
+def _percent(fraction: float) -> str:
+    return "no labels" if fraction != fraction else f"{100 * fraction:.2f}"

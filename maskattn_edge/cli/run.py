@@ -1,0 +1,185 @@
+"""`maskattn-edge run`: segment a camera, a video or pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+if TYPE_CHECKING:
+    from maskattn_edge.contract.model_file import ModelFile
+    from maskattn_edge.pipeline import Progress, Settings, Summary
+    from maskattn_edge.sinks import Outputs
+
+
+def run(
+    model: Annotated[
+        Path | None, typer.Argument(help="Model file (.onnx); the shipped one if not given.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(metavar="N", help="Camera number or device: 0, /dev/video0.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI",
+            help="Video, picture, folder, glob in quotes, v4l2:///dev/video0, or "
+            "synthetic://?seed=3&width=640&height=480&fps=30&frames=150 (every part optional).",
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Save the overlay: .mp4, .webm or .mkv; .png or .jpg for one picture.",
+        ),
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Save the classes of each frame as PNG.")
+    ] = None,
+    jsonl: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write a line of JSON per frame; - for stdout."),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the overlay in a window; q ends the run.")
+    ] = False,
+    frames: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop after so many frames.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="Back end: auto, onnxruntime or openvino.")
+    ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=1024, help="CPU threads for one frame; all if not given."
+        ),
+    ] = None,
+    opacity: Annotated[
+        float, typer.Option(metavar="X", min=0, max=1, help="Of the colours over the frame.")
+    ] = 0.5,
+    max_fps: Annotated[
+        float | None,
+        typer.Option(metavar="X", min=0.01, help="Process at most so many frames per second."),
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Also write the summary as JSON.")
+    ] = None,
+) -> None:
+    """Segment a camera, a video or pictures, and tell how fast and how fresh the results were.
+
+    A camera gives its newest frame; of files, every frame is segmented. Ctrl-C ends the run and
+    leaves complete files; a second Ctrl-C aborts.
+
+    Example: maskattn-edge run --source drive.mp4 --save drive-labels.mp4
+    """
+    from maskattn_edge.contract.model_file import read_model_file
+    from maskattn_edge.models import default_model
+    from maskattn_edge.pipeline import Settings
+    from maskattn_edge.sinks import Outputs
+
+    uri = _one_source(camera, source)
+    outputs = Outputs(save=save, masks=masks, jsonl=jsonl, show=show, opacity=opacity)
+    settings = Settings(max_frames=frames, max_fps=max_fps)
+    file = read_model_file(model or default_model())
+    result = _run(file, uri, outputs, settings, engine=engine, threads=threads)
+    _print(result, sys.stderr if jsonl == "-" else sys.stdout)
+    if summary is not None:
+        _write_summary(summary, result)
+    if result.interrupted and not result.live:
+        raise typer.Exit(130)  # a file was not done to its end
+
+
+def _one_source(camera: str | None, source: str | None) -> str:
+    from maskattn_edge.contract.errors import UsageError
+
+    if camera is not None and source is not None:
+        raise UsageError("--camera and --source were both given: choose one")
+    uri = source if camera is None else camera
+    if uri is None:
+        raise UsageError("nothing to segment: give --camera 0 or --source URI (video, folder, ...)")
+    return uri
+
+
+def _run(
+    file: ModelFile,
+    uri: str,
+    outputs: Outputs,
+    settings: Settings,
+    *,
+    engine: str,
+    threads: int | None,
+) -> Summary:
+    from maskattn_edge.engines import open_engine
+    from maskattn_edge.pipeline import Pipeline
+    from maskattn_edge.sinks import open_sinks
+    from maskattn_edge.sources import open_source
+
+    skipped: list[str] = []
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(uri))
+        opened = stack.enter_context(
+            open_engine(
+                file,
+                backend=engine,
+                threads=threads,
+                on_skip=lambda name, reason: skipped.append(f"not {name}: {reason}"),
+            )
+        )
+        sinks = [stack.enter_context(sink) for sink in open_sinks(outputs, source)]
+        _say(f"engine: {opened.name} on {opened.device}", *skipped)
+        if not file.described:
+            _say(f"warning: {file.path} has no description; its classes are shown as numbers")
+        with _status_line(hidden=outputs.jsonl == "-") as show_progress:
+            return Pipeline(source, opened, sinks, settings).run(show_progress)
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+@contextmanager
+def _status_line(*, hidden: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """One line on stderr that follows the run; none where stderr is no terminal."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    if hidden or not console.is_terminal:
+        yield None
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield lambda progress: live.update(status_text(progress), refresh=True)
+
+
+def status_text(progress: Progress) -> str:
+    """How the run stands, in one line."""
+    of = "" if progress.length is None else f"/{progress.length}"
+    return (
+        f"{progress.processed}{of} frames  {progress.fps:.1f}/s  "
+        f"latency {progress.latency_ms:.1f} ms  age {progress.age_ms:.0f} ms  "
+        f"dropped {progress.dropped}"
+    )
+
+
+def _write_summary(path: Path, result: Summary) -> None:
+    from maskattn_edge.contract.atomic import write_text
+    from maskattn_edge.sinks.sink import cannot_write
+
+    try:
+        write_text(path, result.to_json() + "\n")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _print(result: Summary, stream: TextIO) -> None:
+    from maskattn_edge.cli.summary import summary_lines
+
+    for line in summary_lines(result):
+        print(line, file=stream)

@@ -1,0 +1,54 @@
+"""Files that are either the last good one or the complete new one, never half of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it over `path` if the block succeeds.
+
+    The temporary file ends in the same suffix, so that writers which choose a format by
+    suffix work. It is removed if the block raises, `KeyboardInterrupt` included.
+
+    Raises:
+        OSError: the folder cannot be made or written, or the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}", dir=path.parent
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # a rename may outlive a power cut that the data does not
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically. Raises OSError."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path` atomically. Raises OSError."""
+    write_bytes(path, text.encode())
+
+
+def _umask() -> int:
+    """The process's umask: mkstemp makes private files, a result should be as open as any other."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,92 @@
+"""The interface of every back end: an image of the network's size in, a `Segmentation` out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskattn_edge.contract.errors import ContractError, EngineError
+from maskattn_edge.contract.model_file import ModelFile
+from maskattn_edge.contract.spec import ModelSpec
+from maskattn_edge.segmentation import Instances, Segmentation
+
+
+class Engine(ABC):
+    """A loaded model on one device. One thread opens, uses and closes it.
+
+    Back ends implement `_run` and, where they hold memory, `close`.
+    """
+
+    name: str
+    """Of the back end, as `--engine` takes it."""
+
+    def __init__(self, file: ModelFile) -> None:
+        self.file = file
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The description of the model."""
+        return self.file.spec
+
+    @property
+    @abstractmethod
+    def device(self) -> str:
+        """Where it runs, for people: "CPU, 2 threads"."""
+
+    def infer(self, image_nhwc: NDArray[np.uint8]) -> Segmentation:
+        """Segment one image.
+
+        Args:
+            image_nhwc: (1, H, W, 3) uint8 RGB, already of the network's size.
+
+        Returns:
+            The labels on the network's grid, in arrays of their own.
+
+        Raises:
+            ContractError: the image has another shape or dtype.
+            EngineError: the back end fails.
+        """
+        expected = (1, self.spec.input.height, self.spec.input.width, 3)
+        if image_nhwc.shape != expected or image_nhwc.dtype != np.uint8:
+            raise ContractError(
+                f"{self.file.path.name} takes {expected} uint8, got {image_nhwc.shape} of "
+                f"{image_nhwc.dtype}"
+            )
+        return _segmentation(self._run(image_nhwc), self.spec)
+
+    @abstractmethod
+    def _run(self, image_nhwc: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
+        """The graph's outputs by name, on the host."""
+
+    def close(self) -> None:  # noqa: B027 - most back ends have nothing to give back
+        """Give back what the engine holds. It cannot be used afterwards."""
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _segmentation(outputs: dict[str, NDArray[np.generic]], spec: ModelSpec) -> Segmentation:
+    try:
+        instances = None
+        if "instances" in outputs:
+            instances = Instances(
+                map=outputs["instances"][0].astype(np.uint8, copy=False),
+                label=outputs["instance_class"][0].astype(np.uint8, copy=False),
+                score=outputs["instance_score"][0].astype(np.float32, copy=False),
+                box=outputs["instance_box"][0].astype(np.int32, copy=False),
+            )
+        labels = outputs["labels"][0].astype(np.uint8, copy=False)
+        return Segmentation(labels=labels, spec=spec, instances=instances)
+    except (KeyError, ContractError) as error:
+        raise EngineError(f"the model's answer breaks the contract: {error}") from error

@@ -1,0 +1,59 @@
+"""OpenVINO on the CPU: about half of ONNX Runtime's time on x86."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskattn_edge.contract.errors import EngineError, ModelFileError
+from maskattn_edge.contract.model_file import ModelFile
+from maskattn_edge.engines.engine import Engine
+from maskattn_edge.optional import require
+
+
+class OpenVinoEngine(Engine):
+    """Runs the file with OpenVINO's CPU plugin, tuned for the latency of one frame.
+
+    Args:
+        file: the model.
+        threads: CPU threads for one frame; None takes all cores that this process may use.
+
+    Raises:
+        MissingDependencyError: OpenVINO is not installed.
+        ModelFileError: OpenVINO refuses the graph.
+    """
+
+    name = "openvino"
+
+    def __init__(self, file: ModelFile, *, threads: int | None = None) -> None:
+        super().__init__(file)
+        openvino = require("openvino", purpose="the engine openvino", extra="openvino")
+        self.threads = threads or len(os.sched_getaffinity(0))
+        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self.threads}
+        try:
+            core = openvino.Core()
+            model = core.read_model(file.data)
+            self._request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
+        except Exception as error:  # its exception types are not public
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelFileError(f"{file.path}: OpenVINO refuses it: {reason}") from error
+        self._outputs = [port.name for port in file.outputs]
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return f"CPU, {self.threads} thread{'s' * (self.threads != 1)}"
+
+    def _run(self, image_nhwc: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
+        try:
+            answers = self._request.infer([image_nhwc])
+        except Exception as error:  # its exception types are not public
+            raise EngineError(f"OpenVINO failed: {str(error).splitlines()[0]}") from error
+        return {name: np.array(answers[name]) for name in self._outputs}
+
+    def close(self) -> None:
+        """Free the compiled model."""
+        self._request = None

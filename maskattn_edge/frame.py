@@ -1,0 +1,37 @@
+"""One picture from a source, and when it was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskattn_edge.contract.errors import ContractError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """A frame as its source gave it. Sinks share the picture: nobody writes into it.
+
+    Args:
+        image_bgr: (H, W, 3) uint8 BGR.
+        captured: when it was read, in seconds of the monotonic clock.
+        index: number of the frame in its source, from 0; gaps are frames that were dropped.
+        name: file name, where the frame is a file of its own.
+
+    Raises:
+        ContractError: the picture has another shape or dtype.
+    """
+
+    image_bgr: NDArray[np.uint8]
+    captured: float
+    index: int
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.image_bgr.shape
+        if len(shape) != 3 or shape[2] != 3 or self.image_bgr.dtype != np.uint8:
+            raise ContractError(
+                f"a frame is (H, W, 3) uint8, got shape {shape} of {self.image_bgr.dtype}"
+            )

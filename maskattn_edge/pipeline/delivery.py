@@ -1,0 +1,68 @@
+"""The thread that brings results to one sink."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from maskattn_edge.frame import Frame
+from maskattn_edge.pipeline.figures import Samples
+from maskattn_edge.pipeline.slot import Slot
+from maskattn_edge.pipeline.stop import Stop
+from maskattn_edge.pipeline.summary import OutputSummary
+from maskattn_edge.segmentation import FrameTimes, Segmentation
+from maskattn_edge.sinks.sink import Sink
+
+
+class Delivery(threading.Thread):
+    """Writes what comes into its slot, then closes the sink; both in this thread.
+
+    `ages` is shared with the other sinks' threads and guarded by `lock`.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        slot: Slot[tuple[Frame, Segmentation]],
+        stop: Stop,
+        *,
+        ages: Samples,
+        lock: threading.Lock,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(name=f"sink {sink.name}", daemon=True)
+        self.slot = slot
+        self._sink, self._stop_flag, self._clock = sink, stop, clock
+        self._all_ages, self._lock = ages, lock
+        self._ages = Samples()
+
+    def run(self) -> None:
+        """Write until the slot ends."""
+        try:
+            with self._sink:
+                while (item := self.slot.take()) is not None:
+                    self._deliver(*item)
+        except BaseException as error:  # noqa: B036 - the caller of the pipeline gets it
+            self._stop_flag.fail(error)
+        finally:
+            self.slot.close(discard=True)  # nobody may wait for a sink that is gone
+
+    def _deliver(self, frame: Frame, answer: Segmentation) -> None:
+        times = answer.times or FrameTimes(captured=frame.captured)
+        times = replace(times, delivered=self._clock())
+        self._sink.write(frame, replace(answer, times=times))
+        self._ages.add(times.age_ms)
+        with self._lock:
+            self._all_ages.add(times.age_ms)
+        if self._sink.stop_requested:
+            self._stop_flag.requested = True
+
+    def summary(self) -> OutputSummary:
+        """What the sink got so far."""
+        return OutputSummary(
+            name=self._sink.name,
+            delivered=self._ages.count,
+            dropped=self.slot.dropped + self.slot.discarded,
+            age_ms=self._ages.percentiles(),
+        )

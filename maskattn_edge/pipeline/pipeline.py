@@ -1,0 +1,233 @@
+"""A frame's way: capture thread -> slot -> engine on the calling thread -> a thread per sink."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maskattn_edge.engines.engine import Engine
+from maskattn_edge.frame import Frame
+from maskattn_edge.pipeline.capture import Capture
+from maskattn_edge.pipeline.delivery import Delivery
+from maskattn_edge.pipeline.figures import Recent, Samples
+from maskattn_edge.pipeline.memory import resident_memory_mb
+from maskattn_edge.pipeline.settings import Settings
+from maskattn_edge.pipeline.slot import Slot
+from maskattn_edge.pipeline.stop import Stop, stopped_by_signals
+from maskattn_edge.pipeline.summary import Dropped, Progress, Summary
+from maskattn_edge.preprocess import fit
+from maskattn_edge.segmentation import FrameTimes, Segmentation
+from maskattn_edge.sinks.sink import Sink
+from maskattn_edge.sources.source import Source
+
+_POLL_S = 0.1  # a signal ends the wait for a frame within this time
+_REPORT_S = 0.2
+_CAMERA_S = 3.0  # a camera that hangs longer is left to its daemon thread
+_ABORT_S = 1.0
+
+
+class Pipeline:
+    """One run of an engine over a source.
+
+    Live: the engine gets the newest frame, a slow sink misses frames, and both are counted.
+    Files: every frame, in order; whoever is slow lets the others wait.
+
+    The pipeline closes `source` and `sinks`; `engine` belongs to the caller, whose thread uses
+    it in `run`. A pipeline runs once.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        sinks: Sequence[Sink] = (),
+        settings: Settings | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source, self._engine = source, engine
+        self._settings = settings or Settings()
+        self._clock = clock
+        self._stop = Stop()
+        self._slot: Slot[Frame] = Slot(
+            1 if source.live else self._settings.queue_frames, lossy=source.live
+        )
+        limit = None if source.live else self._settings.max_frames
+        self._capture = Capture(source, self._slot, self._stop, limit=limit, clock=clock)
+        self._ages, self._ages_lock = Samples(), threading.Lock()
+        self._deliveries = [self._delivery(sink) for sink in sinks]
+        self._latency, self._engine_time = Samples(), Samples()
+        self._recent_latency, self._recent_age = Recent(), Recent()
+        self._began = self._reported = float("nan")
+
+    def run(self, on_progress: Callable[[Progress], None] | None = None) -> Summary:
+        """Segment until the source ends, `max_frames` are done, or SIGINT or SIGTERM comes.
+
+        Whatever ends the run, all results so far reach the sinks, and the sinks are closed
+        before this returns or raises. A second signal aborts at once.
+
+        Args:
+            on_progress: called on this thread, at most five times a second.
+
+        Raises:
+            MaskAttnError: the source, the engine or a sink failed.
+            KeyboardInterrupt: a second signal came before the sinks were done.
+        """
+        with stopped_by_signals(self._stop):
+            try:
+                self._run(on_progress)
+                self._drain()
+            except KeyboardInterrupt:
+                self._abort()
+                raise
+        if self._stop.error is not None:
+            raise self._stop.error
+        return self._summary()
+
+    def _delivery(self, sink: Sink) -> Delivery:
+        return Delivery(
+            sink,
+            Slot(self._settings.queue_frames, lossy=self._source.live),
+            self._stop,
+            ages=self._ages,
+            lock=self._ages_lock,
+            clock=self._clock,
+        )
+
+    def _run(self, on_progress: Callable[[Progress], None] | None) -> None:
+        for delivery in self._deliveries:
+            delivery.start()
+        try:
+            self._warm_up()
+            self._began = self._reported = self._clock()
+            self._capture.start()
+            self._loop(on_progress)
+        except Exception as error:
+            self._stop.fail(error)
+
+    def _warm_up(self) -> None:
+        size = self._engine.spec.input
+        blank = np.zeros((1, size.height, size.width, 3), np.uint8)
+        for _ in range(self._settings.warmup_frames):
+            self._engine.infer(blank)
+
+    def _loop(self, on_progress: Callable[[Progress], None] | None) -> None:
+        while not self._stop.requested:
+            frame = self._slot.take(_POLL_S)
+            if frame is not None:
+                began = self._clock()
+                self._process(frame)
+                if self._latency.count == self._settings.max_frames:
+                    return
+                self._pace(began)
+            elif self._slot.ended:
+                return
+            if on_progress is not None and self._clock() - self._reported >= _REPORT_S:
+                self._reported = self._clock()
+                on_progress(self._progress())
+
+    def _process(self, frame: Frame) -> None:
+        taken = self._clock()
+        size = self._engine.spec.input
+        grid, place = fit(frame.image_bgr, height=size.height, width=size.width, resize=size.resize)
+        image: NDArray[np.uint8] = np.asarray(cv2.cvtColor(grid, cv2.COLOR_BGR2RGB), np.uint8)
+        prepared = self._clock()
+        answer = self._engine.infer(image[np.newaxis])
+        inferred = self._clock()
+        times = FrameTimes(captured=frame.captured, taken=taken, inferred=inferred)
+        self._count(times, engine_ms=(inferred - prepared) * 1e3)
+        self._deliver(frame, answer.at(place, times))
+
+    def _count(self, times: FrameTimes, *, engine_ms: float) -> None:
+        age_ms = (times.inferred - times.captured) * 1e3
+        self._latency.add(times.latency_ms)
+        self._engine_time.add(engine_ms)
+        self._recent_latency.add(times.inferred, times.latency_ms)
+        self._recent_age.add(times.inferred, age_ms)
+        if not self._deliveries:
+            self._ages.add(age_ms)
+
+    def _deliver(self, frame: Frame, answer: Segmentation) -> None:
+        for delivery in self._deliveries:
+            delivery.slot.put((frame, answer))
+
+    def _pace(self, began: float) -> None:
+        """Wait until the next frame may be taken."""
+        if self._settings.max_fps is None:
+            return
+        due = began + 1 / self._settings.max_fps
+        while not self._stop.requested and (left := due - self._clock()) > 0:
+            time.sleep(min(left, _POLL_S))
+
+    def _drain(self) -> None:
+        """End capture, then let every sink write what it has and close."""
+        self._stop.requested = True
+        self._slot.close(discard=True)
+        if self._capture.ident is None:  # never started
+            self._source.close()
+        else:
+            self._capture.join(_CAMERA_S)
+        for delivery in self._deliveries:
+            delivery.slot.close()
+        for delivery in self._deliveries:
+            delivery.join()
+
+    def _abort(self) -> None:
+        """Throw away what waits, and give the sinks a moment to close their files."""
+        self._stop.requested = True
+        self._slot.close(discard=True)
+        for delivery in self._deliveries:
+            delivery.slot.close(discard=True)
+        deadline = time.monotonic() + _ABORT_S
+        for delivery in self._deliveries:
+            if delivery.ident is not None:
+                delivery.join(max(0.0, deadline - time.monotonic()))
+
+    def _progress(self) -> Progress:
+        length = self._source.length
+        if self._settings.max_frames is not None:
+            length = min(length or self._settings.max_frames, self._settings.max_frames)
+        return Progress(
+            seconds=self._clock() - self._began,
+            captured=self._capture.captured,
+            processed=self._latency.count,
+            dropped=self._slot.dropped + sum(d.slot.dropped for d in self._deliveries),
+            length=length,
+            fps=self._recent_latency.rate,
+            latency_ms=self._recent_latency.median,
+            age_ms=self._recent_age.median,
+        )
+
+    def _summary(self) -> Summary:
+        seconds = self._clock() - self._began
+        captured = self._capture.captured
+        now_mb, peak_mb = resident_memory_mb()
+        return Summary(
+            source=self._source.describe(),
+            live=self._source.live,
+            model=self._engine.spec.name,
+            engine=self._engine.name,
+            device=self._engine.device,
+            interrupted=self._stop.interrupted,
+            seconds=seconds,
+            captured=captured,
+            processed=self._latency.count,
+            dropped=Dropped(engine=self._slot.dropped, stop=self._slot.discarded),
+            capture_fps=_rate(captured, self._capture.seconds),
+            fps=_rate(self._latency.count, seconds),
+            latency_ms=self._latency.percentiles(),
+            engine_ms=self._engine_time.percentiles(),
+            age_ms=self._ages.percentiles(),
+            outputs=tuple(delivery.summary() for delivery in self._deliveries),
+            memory_mb=now_mb,
+            memory_peak_mb=peak_mb,
+        )
+
+
+def _rate(count: int, seconds: float) -> float:
+    return count / seconds if seconds > 0 else float("nan")

@@ -1,0 +1,107 @@
+"""What a run amounted to, and how it stands while it goes on."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+
+from maskattn_edge.pipeline.figures import Percentiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How a run stands. Rates and medians are of the last frames; NaN where there is none yet.
+
+    `length` is the number of frames that will come, where that is known.
+    """
+
+    seconds: float
+    captured: int
+    processed: int
+    dropped: int
+    length: int | None
+    fps: float
+    latency_ms: float
+    age_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSummary:
+    """What one sink got: frames written, frames that it was too slow for, and their ages."""
+
+    name: str
+    delivered: int
+    dropped: int
+    age_ms: Percentiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """Captured frames that were not processed, by reason.
+
+    `engine`: a newer frame came before the engine was free. `stop`: they waited when the run was
+    stopped. What a slow sink missed is counted with that sink.
+    """
+
+    engine: int
+    stop: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a run amounted to. Times in milliseconds where the name says so.
+
+    Args:
+        source: in words.
+        live: whether the source was live.
+        model: name of the model.
+        engine: name of the back end.
+        device: where the engine ran.
+        interrupted: whether a signal ended the run.
+        seconds: from the start of capture until every output was closed.
+        captured: frames read from the source.
+        processed: frames that the engine segmented.
+        dropped: the others, by reason.
+        capture_fps: captured frames per second of capture.
+        fps: processed frames per second of `seconds`.
+        latency_ms: from taking a frame to its labels on the host, preprocessing included.
+        engine_ms: of that, the engine alone.
+        age_ms: from capture to delivery, over all sinks; to the labels where there is no sink.
+        outputs: what each sink got.
+        memory_mb: resident memory of the process at the end, MiB.
+        memory_peak_mb: its peak, MiB.
+    """
+
+    source: str
+    live: bool
+    model: str
+    engine: str
+    device: str
+    interrupted: bool
+    seconds: float
+    captured: int
+    processed: int
+    dropped: Dropped
+    capture_fps: float
+    fps: float
+    latency_ms: Percentiles
+    engine_ms: Percentiles
+    age_ms: Percentiles
+    outputs: tuple[OutputSummary, ...]
+    memory_mb: float
+    memory_peak_mb: float
+
+    def to_json(self) -> str:
+        """The summary as JSON text; what was not measured is null."""
+        return json.dumps(_rounded(asdict(self)), indent=2, allow_nan=False)
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return value

@@ -1,0 +1,53 @@
+"""The interface of everything that frames come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+
+from maskattn_edge.frame import Frame
+
+
+class Source(ABC):
+    """Frames, one after the other. A context manager; one thread reads it.
+
+    `live`: frames come at their own pace, and the newest counts; otherwise every frame counts.
+    `fps`: frames per second of the recording or camera, None where there is no such thing.
+    `length`: number of frames, None where it is not known before the end.
+    `path`: the file or folder that is read, None where there is none.
+    `folders`: those that pictures are read from by name, where results must not replace them.
+    """
+
+    live: bool = False
+    fps: float | None = None
+    length: int | None = None
+    path: Path | None = None
+    folders: Collection[Path] = ()
+
+    @abstractmethod
+    def read(self) -> Frame | None:
+        """The next frame; None at the end.
+
+        Raises:
+            SourceError: the frame cannot be read.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it is, for people: "bikes.mp4, 640x272, 25 frames/s"."""
+
+    def close(self) -> None:  # noqa: B027 - some sources hold nothing
+        """Give back the device or file; may be called twice."""
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

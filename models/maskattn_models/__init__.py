@@ -1,0 +1,1 @@
+"""Networks, data sets, training and evaluation. Data and scores load without torch."""

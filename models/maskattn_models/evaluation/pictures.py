@@ -1,0 +1,177 @@
+"""Contact sheets: image, truth and prediction side by side, with the classes' colours below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maskattn_edge.contract.atomic import write_bytes
+from maskattn_edge.contract.classes import IGNORE, ClassInfo, palette
+from maskattn_edge.contract.errors import ContractError, SinkError
+from maskattn_edge.preprocess import Resize, nearest, scale_image, unfit_labels
+from maskattn_models.data import DataSet, load_sample
+from maskattn_models.evaluation.evaluate import predict, spread
+from maskattn_models.evaluation.predictor import Predictor
+
+_TILE = 320
+_MARGIN = 16
+_HEADING = 30
+_LINE = 28
+_SWATCH = 18
+_INK = (40, 40, 40)
+_HATCH_LIGHT, _HATCH_DARK = 225, 150
+
+
+def prediction_sheet(
+    images_rgb: Sequence[NDArray[np.uint8]],
+    truths: Sequence[NDArray[np.uint8]],
+    predictions: Sequence[NDArray[np.uint8]],
+    classes: Sequence[ClassInfo],
+) -> NDArray[np.uint8]:
+    """A row per sample: image, truth, prediction; below, the classes that occur.
+
+    Ignored pixels of the truth are hatched in grey.
+
+    Args:
+        images_rgb: each (H, W, 3) uint8 RGB, of any size.
+        truths: as many, each (h, w) uint8, 255 = ignored.
+        predictions: as many, each (h, w) uint8.
+        classes: names and colours by index.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+
+    Raises:
+        ContractError: there is no sample, or the numbers of the three differ.
+    """
+    if not len(images_rgb) == len(truths) == len(predictions) or not len(images_rgb):
+        raise ContractError(
+            f"a sheet shows as many images as truths and predictions, got {len(images_rgb)}, "
+            f"{len(truths)} and {len(predictions)}"
+        )
+    rows = [
+        _row(image, truth, prediction, classes)
+        for image, truth, prediction in zip(images_rgb, truths, predictions, strict=True)
+    ]
+    width = rows[0].shape[1]
+    shown = np.unique(np.concatenate([np.unique(labels) for labels in (*truths, *predictions)]))
+    return np.concatenate([_headings(width), *rows, _legend(shown.tolist(), classes, width)])
+
+
+def predicted_sheet(
+    model: Predictor,
+    dataset: DataSet,
+    split: str,
+    *,
+    height: int,
+    width: int,
+    resize: Resize,
+    count: int = 6,
+) -> NDArray[np.uint8]:
+    """`prediction_sheet` of samples spread over a split, at full size, (H, W, 3) uint8 BGR.
+
+    Raises:
+        UsageError, DataError, ContractError: as `evaluate`.
+    """
+    images, truths, predictions = [], [], []
+    for sample in spread(dataset.split(split), count):
+        image, truth = load_sample(sample, dataset)
+        labels, place = predict(model, image, height=height, width=width, resize=resize)
+        images.append(image)
+        truths.append(truth)
+        predictions.append(unfit_labels(labels, place))
+    return prediction_sheet(images, truths, predictions, dataset.classes)
+
+
+def write_sheet(path: Path, sheet_bgr: NDArray[np.uint8]) -> None:
+    """Write a sheet as PNG, atomically.
+
+    Raises:
+        SinkError: the folder cannot be written, or the disk is full.
+    """
+    data = cv2.imencode(".png", sheet_bgr)[1].tobytes()
+    try:
+        write_bytes(path, data)
+    except OSError as error:
+        raise SinkError(f"{path}: cannot write the pictures: {error.strerror}") from error
+
+
+def colored_bgr(labels: NDArray[np.uint8], classes: Sequence[ClassInfo]) -> NDArray[np.uint8]:
+    """Labels in their classes' colours, (H, W, 3) uint8 BGR; ignored pixels hatched."""
+    colors: NDArray[np.uint8] = np.ascontiguousarray(palette(classes)[labels][..., ::-1])
+    ignored = labels == IGNORE
+    colors[ignored] = _hatch(*labels.shape)[ignored]
+    return colors
+
+
+def _hatch(height: int, width: int) -> NDArray[np.uint8]:
+    down, right = np.ogrid[:height, :width]
+    hatch = np.full((height, width, 3), _HATCH_LIGHT, np.uint8)
+    hatch[(down + right) // 3 % 3 == 0] = _HATCH_DARK
+    return hatch
+
+
+def _row(
+    image_rgb: NDArray[np.uint8],
+    truth: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    classes: Sequence[ClassInfo],
+) -> NDArray[np.uint8]:
+    """Three tiles of one height; a tall image is bounded by its height."""
+    scale = _TILE / max(image_rgb.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in image_rgb.shape[:2])
+    tiles = [
+        np.ascontiguousarray(scale_image(image_rgb, height, width)[..., ::-1]),
+        colored_bgr(nearest(truth, height, width), classes),
+        colored_bgr(nearest(prediction, height, width), classes),
+    ]
+    row = np.full((height + _MARGIN, 3 * _TILE + 4 * _MARGIN, 3), 255, np.uint8)
+    for index, tile in enumerate(tiles):
+        left = _left(index) + (_TILE - width) // 2
+        row[:height, left : left + width] = tile
+    return row
+
+
+def _left(column: int) -> int:
+    return _MARGIN + column * (_TILE + _MARGIN)
+
+
+def _headings(width: int) -> NDArray[np.uint8]:
+    strip = np.full((_MARGIN // 2 + _HEADING, width, 3), 255, np.uint8)
+    for index, text in enumerate(("image", "truth", "prediction")):
+        _write(strip, text, _left(index), _MARGIN // 2 + _HEADING - 10)
+    return strip
+
+
+def _legend(labels: Sequence[int], classes: Sequence[ClassInfo], width: int) -> NDArray[np.uint8]:
+    """Swatches with names, in equal columns."""
+    names = [_name(label, classes) for label in labels]
+    column = max(_text_width(name) for name in names) + _SWATCH + 8 + _MARGIN
+    across = max(1, (width - _MARGIN) // column)
+    lines = -(-len(names) // across)
+    strip = np.full((lines * _LINE + _MARGIN, width, 3), 255, np.uint8)
+    for index, (label, name) in enumerate(zip(labels, names, strict=True)):
+        left, top = _MARGIN + index % across * column, index // across * _LINE + 4
+        swatch = colored_bgr(np.full((_SWATCH, _SWATCH), label, np.uint8), classes)
+        strip[top : top + _SWATCH, left : left + _SWATCH] = swatch
+        cv2.rectangle(strip, (left, top), (left + _SWATCH, top + _SWATCH), (120, 120, 120), 1)
+        _write(strip, name, left + _SWATCH + 8, top + _SWATCH - 4)
+    return strip
+
+
+def _name(label: int, classes: Sequence[ClassInfo]) -> str:
+    if label < len(classes):
+        return classes[label].name[:32]
+    return "ignored" if label == IGNORE else str(label)
+
+
+def _text_width(text: str) -> int:
+    return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0])
+
+
+def _write(strip: NDArray[np.uint8], text: str, left: int, base: int) -> None:
+    cv2.putText(strip, text, (left, base), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)

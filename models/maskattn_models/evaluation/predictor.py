@@ -1,0 +1,94 @@
+"""A model to be evaluated, whatever kind of file it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskattn_edge.contract.classes import ClassInfo
+from maskattn_edge.contract.errors import UsageError
+from maskattn_edge.preprocess import Resize
+
+Predictor = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""From an image, (1, h, w, 3) uint8 RGB, to its labels, (1, h, w) uint8."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedModel:
+    """A model ready to label images of `height` x `width` pixels.
+
+    `classes` is None for a file that does not describe itself: its labels are taken as they are.
+    """
+
+    name: str
+    sha256: str
+    predict: Predictor
+    classes: tuple[ClassInfo, ...] | None
+    height: int
+    width: int
+    resize: Resize
+    runs_on: str
+
+
+@contextmanager
+def open_predictor(path: Path) -> Iterator[OpenedModel]:
+    """Open a model file (`.onnx`) or a checkpoint (`.pt`) for the length of the block.
+
+    Raises:
+        UsageError: the file has another suffix.
+        ModelFileError, CheckpointError: the file is missing or is no model.
+        MissingDependencyError: a checkpoint is given, but PyTorch is not installed.
+    """
+    if path.suffix == ".onnx":
+        with _onnx(path) as opened:
+            yield opened
+    elif path.suffix == ".pt":
+        yield _checkpoint(path)
+    else:
+        raise UsageError(f"{path}: a model to evaluate is an .onnx or a .pt file")
+
+
+@contextmanager
+def _onnx(path: Path) -> Iterator[OpenedModel]:
+    from maskattn_edge.engines import open_engine
+
+    with open_engine(path) as engine:
+        spec = engine.spec
+
+        def predict(image_nhwc: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            return engine.infer(image_nhwc).labels[np.newaxis]
+
+        yield OpenedModel(
+            name=path.name,
+            sha256=engine.file.sha256,
+            predict=predict,
+            classes=spec.classes if engine.file.described else None,
+            height=spec.input.height,
+            width=spec.input.width,
+            resize=spec.input.resize,
+            runs_on=f"{engine.name}, {engine.device}",
+        )
+
+
+def _checkpoint(path: Path) -> OpenedModel:
+    from maskattn_edge.optional import require
+
+    require("torch", purpose="evaluating a checkpoint", extra="train")
+    from maskattn_models.checkpoint import load_network
+
+    network = load_network(path)
+    return OpenedModel(
+        name=path.name,
+        sha256=network.checkpoint.sha256,
+        predict=network.predict,
+        classes=network.classes,
+        height=network.input.height,
+        width=network.input.width,
+        resize=network.input.resize,
+        runs_on="PyTorch, CPU",
+    )

@@ -1,0 +1,235 @@
+"""MaskAttn-UNet: a U-Net with mask attention on its coarse grids, from image to labels.
+
+Read top to bottom: sizes, the blocks, the network, and what export wraps around it.
+
+Sources: U-Net, arxiv.org/abs/1505.04597; top-down decoder with lateral 1x1 convolutions,
+arxiv.org/abs/1612.03144; mask attention, arxiv.org/abs/2503.10686; straight-through estimator,
+arxiv.org/abs/1308.3432; ImageNet statistics, pytorch.org/vision/stable/models.html.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documents use
+from torch import Tensor, nn
+
+from maskattn_edge.contract.classes import IGNORE
+from maskattn_edge.contract.errors import ContractError, UsageError
+
+Size = Literal["n", "s", "m", "l"]
+
+WIDTHS: dict[Size, tuple[int, int, int, int, int]] = {
+    "n": (16, 32, 64, 96, 32),
+    "s": (32, 64, 128, 192, 64),
+    "m": (64, 128, 256, 352, 96),
+    "l": (128, 256, 384, 512, 224),
+}
+"""Channels on the grids 1/2, 1/4, 1/8 and 1/16 of the input, then of the decoder."""
+
+MASKED = -20.0
+"""Bias of a masked key: e^-20 is nothing beside a kept key, yet finite in fp16. Where every key
+is masked the constant cancels in the softmax, so that all are kept: a row is never empty."""
+
+_MEAN = (123.675, 116.28, 103.53)
+_STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Everything that decides the network's graph.
+
+    Args:
+        classes: number of labels, 1..255.
+        size: a key of `WIDTHS`.
+        height, width: of the input in pixels, multiples of 16.
+        head_channels: channels of one attention head.
+        masked: whether keys are masked; off only for comparison.
+        dropout: share of the decoder's channels that are dropped in training.
+
+    Raises:
+        UsageError: the size is unknown, or a number is out of range.
+    """
+
+    classes: int
+    size: Size = "s"
+    height: int = 128
+    width: int = 128
+    head_channels: int = 32
+    masked: bool = True
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.size not in WIDTHS:
+            raise UsageError(f"unknown size {self.size!r}; available: {', '.join(WIDTHS)}")
+        if not 1 <= self.classes <= IGNORE:
+            raise UsageError(f"a network has 1 to {IGNORE} classes, got {self.classes}")
+        if self.height % 16 or self.width % 16 or min(self.height, self.width) < 32:
+            raise UsageError(
+                f"the input must be a multiple of 16 and at least 32 pixels, got "
+                f"{self.height}x{self.width}"
+            )
+
+
+def conv_bn_relu(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution; batch norm folds into it at export, and ReLU fuses and quantises well."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class MaskAttention(nn.Module):
+    """Self-attention over a grid in which a learned binary mask decides which keys take part.
+
+    One extra output channel of the QKV convolution is the mask's logit: a key is kept where it
+    is positive. Training multiplies the exponentials by the 0/1 mask and sends the gradient
+    through a sigmoid, so that a masked key still learns whether it would have helped; inference
+    adds the equal bias to the logits, the form that fuses into one attention kernel.
+    """
+
+    def __init__(self, channels: int, *, head_channels: int, masked: bool) -> None:
+        super().__init__()
+        self.heads = max(1, channels // head_channels)
+        self.head_channels = head_channels
+        self.masked = masked
+        inner = self.heads * head_channels
+        self.qkv = nn.Conv2d(channels, 3 * inner + int(masked), 1)
+        self.project = nn.Conv2d(inner, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)  # the block begins as the identity
+        if masked:
+            with torch.no_grad():
+                self.qkv.weight[-1].mul_(0.1)
+                assert self.qkv.bias is not None
+                self.qkv.bias[-1] = 1.0  # and with every key kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over x, (B, C, H, W), and add the result to it."""
+        _, _, height, width = x.shape
+        tokens = self.qkv(x).flatten(2)  # (B, 3I + 1, N)
+        inner = self.heads * self.head_channels
+        query, key, value, logit = tokens.split([inner] * 3 + [int(self.masked)], dim=1)
+        query = query.unflatten(1, (self.heads, self.head_channels))  # (B, h, d, N)
+        key = key.unflatten(1, (self.heads, self.head_channels))
+        value = value.unflatten(1, (self.heads, self.head_channels))
+        query = query * (1 / math.sqrt(self.head_channels))  # before the product: this fuses
+        scores = query.transpose(2, 3) @ key  # (B, h, N queries, N keys)
+        attention = self._weights(scores, logit[:, :, None, :] if self.masked else None)
+        mixed = attention.to(value.dtype) @ value.transpose(2, 3)  # (B, h, N, d)
+        mixed = mixed.transpose(2, 3).flatten(1, 2).unflatten(2, (height, width))
+        attended: Tensor = self.norm(self.project(mixed))
+        return x + attended
+
+    def _weights(self, scores: Tensor, logit: Tensor | None) -> Tensor:
+        if logit is None:
+            return scores.softmax(-1)
+        if not self.training:
+            bias = torch.where(logit > 0, 0.0, MASKED).to(scores.dtype)
+            return (scores + bias).softmax(-1)
+        scores, logit = scores.float(), logit.float()
+        soft = logit.sigmoid()
+        keep = (logit > 0).float() + soft - soft.detach()  # 0 or 1, with the sigmoid's gradient
+        floor = math.exp(MASKED)
+        weights = (scores - scores.amax(-1, keepdim=True)).exp() * (floor + (1 - floor) * keep)
+        return weights / weights.sum(-1, keepdim=True)
+
+    def key_mask(self, x: Tensor) -> Tensor:
+        """Which positions of x, (B, C, H, W), are kept as keys: (B, H, W) bool."""
+        if not self.masked:
+            return torch.ones_like(x[:, 0], dtype=torch.bool)
+        kept: Tensor = self.qkv(x)[:, -1] > 0
+        none = ~kept.flatten(1).any(1)
+        return kept | none[:, None, None]
+
+
+class MaskAttnUNet(nn.Module):
+    """The network: normalised image (B, 3, H, W) to logits (B, classes, H, W).
+
+    Four stages of two 3x3 convolutions halve the grid down to 1/16; mask attention follows the
+    last two; a top-down decoder adds the stages up again to 1/2, where the logits are made and
+    scaled to the input's size.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        first, second, third, fourth, decoder = WIDTHS[config.size]
+        self.stage1 = nn.Sequential(conv_bn_relu(3, first, stride=2), conv_bn_relu(first, first))
+        self.stage2 = _stage(first, second)
+        self.stage3 = _stage(second, third)
+        self.stage4 = _stage(third, fourth)
+        self.attention3 = self._attention(third)
+        self.attention4 = self._attention(fourth)
+        self.lateral1 = nn.Conv2d(first, decoder, 1)
+        self.lateral2 = nn.Conv2d(second, decoder, 1)
+        self.lateral3 = nn.Conv2d(third, decoder, 1)
+        self.lateral4 = nn.Conv2d(fourth, decoder, 1)
+        self.decode3 = conv_bn_relu(decoder, decoder)
+        self.decode2 = conv_bn_relu(decoder, decoder)
+        self.decode1 = conv_bn_relu(decoder, decoder)
+        self.drop = nn.Dropout2d(config.dropout)
+        self.head = nn.Conv2d(decoder, config.classes, 1)
+
+    def _attention(self, channels: int) -> MaskAttention:
+        return MaskAttention(
+            channels, head_channels=self.config.head_channels, masked=self.config.masked
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, classes, H, W) of x, (B, 3, H, W)."""
+        grid2 = self.stage1(x)  # (B, C, H/2, W/2)
+        grid4 = self.stage2(grid2)
+        grid8 = self.attention3(self.stage3(grid4))
+        grid16 = self.attention4(self.stage4(grid8))
+        y = self.decode3(self.lateral3(grid8) + _double(self.lateral4(grid16)))
+        y = self.decode2(self.lateral2(grid4) + _double(y))
+        y = self.decode1(self.lateral1(grid2) + _double(y))
+        logits = self.head(self.drop(y))
+        return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _stage(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(conv_bn_relu(inputs, outputs, stride=2), conv_bn_relu(outputs, outputs))
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+class Deployed(nn.Module):
+    """The network as the model file holds it: uint8 image (B, H, W, 3) RGB to uint8 labels."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Labels (B, H, W) uint8 of image, (B, H, W, 3) uint8."""
+        logits: Tensor = self.network(self.normalize(image.float()))
+        return logits.argmax(1).to(torch.uint8)
+
+    def normalize(self, image: Tensor) -> Tensor:
+        """(B, H, W, 3) in 0..255 to (B, 3, H, W) of about zero mean and unit deviation."""
+        normal: Tensor = (image.permute(0, 3, 1, 2) - self.mean) / self.std
+        return normal
+
+
+def build_network(config: NetworkConfig) -> MaskAttnUNet:
+    """A network with fresh weights.
+
+    Raises:
+        ContractError: the configuration is not one.
+    """
+    if not isinstance(config, NetworkConfig):
+        raise ContractError(f"a network is built from a NetworkConfig, got {type(config).__name__}")
+    return MaskAttnUNet(config)

@@ -1,0 +1,17 @@
+"""Training: from a data set in memory to a checkpoint with curves and pictures."""
+
+from maskattn_models.training.history import EpochRow
+from maskattn_models.training.interruption import TrainingInterrupted, stop_on_signal
+from maskattn_models.training.observer import Observer
+from maskattn_models.training.settings import AugmentSettings, TrainingSettings
+from maskattn_models.training.trainer import train
+
+__all__ = [
+    "AugmentSettings",
+    "EpochRow",
+    "Observer",
+    "TrainingInterrupted",
+    "TrainingSettings",
+    "stop_on_signal",
+    "train",
+]

@@ -1,0 +1,129 @@
+"""Augmentation of whole batches, as tensor operations on the device.
+
+Every random number comes from one generator, nothing depends on values in Python, and no step
+waits for the device, so that a training step may be captured in a CUDA graph.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documents use
+from torch import Tensor
+
+from maskattn_edge.contract.classes import IGNORE
+from maskattn_edge.preprocess import PAD
+from maskattn_models.training.settings import AugmentSettings
+
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def augment(
+    images: Tensor,
+    labels: Tensor,
+    settings: AugmentSettings,
+    generator: torch.Generator,
+    *,
+    height: int,
+    width: int,
+) -> tuple[Tensor, Tensor]:
+    """Crop, turn, mirror and recolour a batch, each sample by its own random numbers.
+
+    Args:
+        images: (B, h, w, 3) uint8 RGB, of the working size.
+        labels: (B, h, w) uint8, 255 = ignored.
+        settings: how far.
+        generator: on the same device.
+        height: of the result.
+        width: of the result.
+
+    Returns:
+        Images (B, height, width, 3) float32 RGB in 0..255, and labels (B, height, width) uint8,
+        255 where the source is ignored or has no pixel.
+    """
+    batch = len(images)
+    place = random_affine(
+        batch, settings, generator, aspect_ratio=images.shape[2] / images.shape[1]
+    )
+    pixels = sample_images(images, place, height=height, width=width)
+    pixels = recolor(pixels, settings, generator)
+    return pixels.permute(0, 2, 3, 1), sample_labels(labels, place, height=height, width=width)
+
+
+def random_affine(
+    batch: int, settings: AugmentSettings, generator: torch.Generator, *, aspect_ratio: float
+) -> Tensor:
+    """From the result's coordinates to the source's, both -1..1: (batch, 2, 3) float32.
+
+    `aspect_ratio` is width over height, the same before and after.
+    """
+    low, high = settings.scale
+    side = low + (high - low) * _uniform(batch, generator)
+    stretch = (settings.aspect * _signed(batch, generator)).exp()
+    across, down = side * stretch, side / stretch
+    angle = math.radians(settings.rotation_deg) * _signed(batch, generator)
+    mirror = 1 - 2 * (_uniform(batch, generator) < settings.flip).float()
+    cos, sin = angle.cos(), angle.sin()
+    shift_x = (1 - across).abs() * _signed(batch, generator)
+    shift_y = (1 - down).abs() * _signed(batch, generator)
+    rows = [
+        torch.stack([mirror * across * cos, -down * sin / aspect_ratio, shift_x], 1),
+        torch.stack([mirror * across * sin * aspect_ratio, down * cos, shift_y], 1),
+    ]
+    return torch.stack(rows, 1)
+
+
+def sample_images(images: Tensor, place: Tensor, *, height: int, width: int) -> Tensor:
+    """Images (B, 3, height, width) float32 in 0..255 of images (B, h, w, 3) uint8.
+
+    Frames at work are shrunk by area averaging. Bilinear sampling reads 2x2 pixels however far
+    it shrinks, which aliases and gives sharper pictures than the network will see. So twice as
+    many points a side are sampled, less than one source pixel apart up to a shrinkage of two,
+    and averaged 2x2. Outside the image lies the letterbox's grey.
+    """
+    source = images.permute(0, 3, 1, 2).float() - PAD  # grid_sample pads with zeros
+    grid = F.affine_grid(place, [len(images), 3, 2 * height, 2 * width], align_corners=False)
+    fine = F.grid_sample(source, grid, mode="bilinear", align_corners=False)
+    return F.avg_pool2d(fine, 2) + PAD
+
+
+def sample_labels(labels: Tensor, place: Tensor, *, height: int, width: int) -> Tensor:
+    """Labels (B, height, width) uint8 of labels (B, h, w) uint8, by nearest neighbour."""
+    source = labels[:, None].float() - IGNORE
+    grid = F.affine_grid(place, [len(labels), 1, height, width], align_corners=False)
+    sampled = F.grid_sample(source, grid, mode="nearest", align_corners=False)[:, 0]
+    return (sampled + IGNORE).to(torch.uint8)
+
+
+def recolor(images: Tensor, settings: AugmentSettings, generator: torch.Generator) -> Tensor:
+    """Change sharpness, colours, exposure and noise of (B, 3, H, W) float32 in 0..255."""
+    batch = len(images)
+
+    def signed(channels: int = 1) -> Tensor:
+        return _signed(batch * channels, generator).view(batch, channels, 1, 1)
+
+    def chosen(share: float) -> Tensor:
+        return (_uniform(batch, generator) < share).float().view(batch, 1, 1, 1)
+
+    x = images / 255
+    blurred = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    x = x + settings.sharpness * signed() * (blurred - x)
+    x = x * (1 + settings.color * signed(3))
+    luma = (x * x.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    colorful = (1 + 2 * settings.color * signed()) * (1 - chosen(settings.grey))
+    x = luma + colorful * (x - luma)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    x = mean + (1 + settings.contrast * signed()) * (x - mean) + settings.brightness * signed()
+    x = x.clamp(1e-6, 1) ** (settings.gamma * signed()).exp()
+    deviation = settings.noise * _uniform(batch, generator).view(batch, 1, 1, 1)
+    noise = torch.randn(x.shape, generator=generator, device=x.device)
+    return (x + deviation * noise).clamp(0, 1) * 255
+
+
+def _uniform(count: int, generator: torch.Generator) -> Tensor:
+    return torch.rand(count, generator=generator, device=generator.device)
+
+
+def _signed(count: int, generator: torch.Generator) -> Tensor:
+    return 2 * _uniform(count, generator) - 1

@@ -1,0 +1,52 @@
+"""What is noted of each epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from maskattn_edge.contract.atomic import write_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRow:
+    """One epoch.
+
+    Args:
+        epoch: counted from 1.
+        loss: mean over the epoch's steps.
+        val_miou: of the averaged weights, a fraction from one confusion matrix.
+        val_pixel_accuracy: of the same, a fraction.
+        lr: learning rate of the epoch's last step.
+        seconds: of the epoch, validation included.
+        images_per_second: of training alone.
+    """
+
+    epoch: int
+    loss: float
+    val_miou: float
+    val_pixel_accuracy: float
+    lr: float
+    seconds: float
+    images_per_second: float
+
+
+def to_rows(history: Sequence[Mapping[str, float]]) -> list[EpochRow]:
+    """The rows of a checkpoint's history."""
+    names = [field.name for field in fields(EpochRow) if field.name != "epoch"]
+    return [
+        EpochRow(epoch=int(row["epoch"]), **{name: float(row[name]) for name in names})
+        for row in history
+    ]
+
+
+def write_history(path: Path, rows: Sequence[EpochRow]) -> None:
+    """Write a CSV file, a line per epoch, atomically. Raises OSError."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(EpochRow)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    write_text(path, text.getvalue())

@@ -1,0 +1,41 @@
+"""Ctrl-C and SIGTERM end a run between two steps, with its files complete."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from maskattn_edge.contract.errors import TrainingError
+
+
+class TrainingInterrupted(TrainingError):
+    """The user stopped the run; its last finished epoch is saved and can be resumed."""
+
+    exit_code = 130
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether Ctrl-C or SIGTERM came; a second one ends at once.
+
+    Only the main thread gets signals; in another one the function is always false.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,62 @@
+"""The loss: cross-entropy of the pixels that are labelled."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documents use
+from numpy.typing import NDArray
+from torch import Tensor
+
+from maskattn_edge.contract.classes import IGNORE
+
+_BOUND = 4.0
+"""A class weighs at most so many times the mean class, and at least one such part of it."""
+
+
+def segmentation_loss(
+    logits: Tensor, labels: Tensor, *, label_smoothing: float, class_weights: Tensor | None
+) -> Tensor:
+    """Mean cross-entropy of the labelled pixels; 0, not NaN, where none is labelled.
+
+    Args:
+        logits: (B, K, H, W), of any floating type.
+        labels: (B, H, W) uint8, 255 = ignored.
+        label_smoothing: share of the target that is spread over all classes.
+        class_weights: (K,) float32, or None for equal ones.
+
+    Returns:
+        () float32.
+    """
+    target = labels.long()
+    total = F.cross_entropy(
+        logits.float(),
+        target,
+        weight=class_weights,
+        ignore_index=IGNORE,
+        label_smoothing=label_smoothing,
+        reduction="sum",
+    )
+    valid = target != IGNORE
+    if class_weights is None:
+        return total / valid.sum().clamp(min=1)
+    weight = class_weights[torch.where(valid, target, 0)] * valid
+    return total / weight.sum().clamp(min=1e-6)
+
+
+def sqrt_class_weights(labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+    """Weight of each class by the inverse root of its frequency, bounded, mean 1 over pixels.
+
+    Args:
+        labels: (...) uint8, 255 = ignored.
+        classes: K.
+
+    Returns:
+        (K,) float32; classes that are absent weigh as much as the rarest.
+    """
+    counts = np.bincount(labels.ravel(), minlength=256)[:classes].astype(np.float64)
+    share = np.maximum(counts, 1) / max(1.0, counts.sum())
+    weight = 1 / np.sqrt(share)
+    weight = np.clip(weight / np.exp(np.log(weight).mean()), 1 / _BOUND, _BOUND)
+    mean = (weight * counts).sum() / max(1.0, counts.sum())
+    return np.asarray(weight / (mean or 1.0), dtype=np.float32)

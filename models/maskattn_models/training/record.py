@@ -1,0 +1,166 @@
+"""The files of a run."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from maskattn_edge._version import __version__
+from maskattn_edge.contract.errors import CheckpointError
+from maskattn_edge.contract.spec import InputSpec
+from maskattn_models.checkpoint import Checkpoint, Samples, load_checkpoint, save_checkpoint
+from maskattn_models.data import DataSet, GridStore, content_hash
+from maskattn_models.network import NetworkConfig
+from maskattn_models.training.curves import write_curves
+from maskattn_models.training.history import write_history
+from maskattn_models.training.settings import TrainingSettings
+from maskattn_models.training.sheets import write_sheets
+from maskattn_models.training.state import RunState
+
+_SECONDS_BETWEEN_DRAWINGS = 30.0
+"""Pictures take about two seconds; many an epoch takes less."""
+
+
+def describe_run(
+    dataset: DataSet, config: NetworkConfig, settings: TrainingSettings
+) -> dict[str, Any]:
+    """What decides a run, as plain data: data set, network and settings.
+
+    Raises:
+        UsageError: a split is missing.
+        DataError: a file cannot be read.
+    """
+    return {
+        "task": "semantic",
+        "data": dataset.name,
+        "classes": [info.name for info in dataset.classes],
+        "network": asdict(config),
+        "settings": asdict(settings),
+        "training_data": content_hash(dataset, "train"),
+        "validation_data": content_hash(dataset, "val"),
+    }
+
+
+class Record:
+    """Writes checkpoints, the history and the pictures of a run into its folder."""
+
+    def __init__(
+        self,
+        *,
+        out: Path,
+        dataset: DataSet,
+        config: NetworkConfig,
+        settings: TrainingSettings,
+        run: dict[str, Any],
+        validation: GridStore,
+        samples: Samples | None,
+    ) -> None:
+        self.out = out
+        self.config = config
+        self.settings = settings
+        self.best_path = out / "best.pt"
+        self._dataset = dataset
+        self._run = run
+        self._validation = validation
+        self._samples = samples or Samples()
+        self._drawn_at = time.monotonic()
+
+    def save(self, state: RunState, best_iou: NDArray[np.float64] | None) -> None:
+        """Write what is due after an epoch; `best_iou` per class, (K,), if it is the best.
+
+        Raises:
+            CheckpointError: a file cannot be written.
+        """
+        if best_iou is not None:
+            names = [info.name for info in self._dataset.classes]
+            iou = dict(zip(names, best_iou.tolist(), strict=True))
+            best = self._checkpoint(state)
+            best = replace(best, training={**best.training, "val_iou": iou}, resume=None)
+            save_checkpoint(self.best_path, best)
+        self.save_last(state)
+        if best_iou is not None and time.monotonic() - self._drawn_at > _SECONDS_BETWEEN_DRAWINGS:
+            self.draw(state)
+
+    def save_last(self, state: RunState) -> None:
+        """Write `last.pt` and `history.csv`.
+
+        Raises:
+            CheckpointError: a file cannot be written.
+        """
+        save_checkpoint(self.out / "last.pt", self._checkpoint(state))
+        try:
+            write_history(self.out / "history.csv", state.history)
+        except OSError as error:
+            raise _unwritable(self.out, error) from error
+
+    def draw(self, state: RunState) -> None:
+        """Draw the curves, and what the best weights predict.
+
+        Raises:
+            CheckpointError: a file cannot be written.
+        """
+        self._drawn_at = time.monotonic()
+        if not state.best_epoch:
+            return
+        try:
+            write_curves(self.out / "curves.png", state.history, title=self._title())
+            network = load_checkpoint(self.best_path).build()
+            write_sheets(self.out, network, self._validation, self._dataset.classes)
+        except OSError as error:
+            raise _unwritable(self.out, error) from error
+
+    def _title(self) -> str:
+        size = f"{self.config.size}, {self.config.height}x{self.config.width}"
+        return f"{self._dataset.name}, size {size}"
+
+    def _checkpoint(self, state: RunState) -> Checkpoint:
+        last = state.history[-1] if state.history else None
+        metrics = (
+            {}
+            if last is None
+            else {"val_miou": last.val_miou, "val_pixel_accuracy": last.val_pixel_accuracy}
+        )
+        return Checkpoint(
+            network=self.config,
+            weights=state.average.network.state_dict(),
+            classes=self._dataset.classes,
+            input=InputSpec(
+                height=self.config.height, width=self.config.width, resize=self.settings.resize
+            ),
+            training={
+                "data": self._dataset.name,
+                "data_sha256": self._run["training_data"],
+                "settings": self._run["settings"],
+                "epochs": state.epoch,
+                "seed": self.settings.seed,
+                "commit": "",
+                "versions": _versions(),
+                "run": self._run,
+            },
+            metrics=metrics,
+            history=[asdict(row) for row in state.history],
+            samples=self._samples,
+            resume=state.capture(),
+        )
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "maskattn_edge": __version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _unwritable(out: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"{out}: cannot write ({error.strerror}): free some space or choose another folder"
+    )

@@ -1,0 +1,38 @@
+"""Going on with a run: only with the same data, network and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from maskattn_edge.contract.errors import UsageError
+
+FREE = ("settings.device",)
+"""What may differ: a run may move to another machine."""
+
+
+def check_same(former: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+    """Compare what decides a run, nested plain data.
+
+    Raises:
+        UsageError: something differs; the message names the first difference.
+    """
+    before, now = _flat(former), _flat(present)
+    for name in [*now, *(name for name in before if name not in now)]:
+        if name not in FREE and before.get(name) != now.get(name):
+            label = name.rpartition(".")[2].replace("_", " ")
+            raise UsageError(
+                f"the run to resume has {label} {before.get(name)!r}, this command "
+                f"{now.get(name)!r}: repeat the first command's data and options, or choose "
+                "another --out"
+            )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat
