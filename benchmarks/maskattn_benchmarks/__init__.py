@@ -1,1 +1,1 @@
-"""."""
+"""Measurements that put the models into proportion."""
