@@ -87,9 +87,11 @@ class MaskAttention(nn.Module):
     """Self-attention over a grid in which a learned binary mask decides which keys take part.
 
     One extra output channel of the QKV convolution is the mask's logit: a key is kept where it
-    is positive. Training multiplies the exponentials by the 0/1 mask and sends the gradient
-    through a sigmoid, so that a masked key still learns whether it would have helped; inference
-    adds the equal bias to the logits, the form that fuses into one attention kernel.
+    is positive, and a bias on the scores takes the others out, the form that fuses into one
+    attention kernel. In training the values are the same and the gradient is that of a soft mask,
+    the log of a sigmoid on the scores: bounded, and a masked key still learns whether it would
+    have helped. (The gradient of the 0/1 mask itself grows with the exponential of a masked key's
+    lead over the kept ones, and a few such steps end the learning.)
     """
 
     def __init__(self, channels: int, *, head_channels: int, masked: bool) -> None:
@@ -128,15 +130,12 @@ class MaskAttention(nn.Module):
     def _weights(self, scores: Tensor, logit: Tensor | None) -> Tensor:
         if logit is None:
             return scores.softmax(-1)
+        bias = torch.where(logit > 0, 0.0, MASKED).to(scores.dtype)
+        hard = (scores + bias).softmax(-1)
         if not self.training:
-            bias = torch.where(logit > 0, 0.0, MASKED).to(scores.dtype)
-            return (scores + bias).softmax(-1)
-        scores, logit = scores.float(), logit.float()
-        soft = logit.sigmoid()
-        keep = (logit > 0).float() + soft - soft.detach()  # 0 or 1, with the sigmoid's gradient
-        floor = math.exp(MASKED)
-        weights = (scores - scores.amax(-1, keepdim=True)).exp() * (floor + (1 - floor) * keep)
-        return weights / weights.sum(-1, keepdim=True)
+            return hard
+        soft = (scores.float() + F.logsigmoid(logit.float())).softmax(-1)
+        return soft + (hard.float() - soft).detach()
 
     def key_mask(self, x: Tensor) -> Tensor:
         """Which positions of x, (B, C, H, W), are kept as keys: (B, H, W) bool."""

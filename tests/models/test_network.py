@@ -134,6 +134,16 @@ def test_a_masked_key_still_learns():
     assert (logit.grad != 0).all()
 
 
+@pytest.mark.parametrize("lead", [0.0, 10.0, 50.0])
+def test_a_masked_key_far_ahead_has_a_bounded_gradient(lead):
+    attention = block().train()
+    scores = torch.tensor([0.0, lead, 0.0, 0.0]).expand(1, 1, 4, 4)
+    logit = torch.tensor([1.0, -1.0, 1.0, 1.0]).view(1, 1, 1, 4).requires_grad_()
+    value = torch.arange(4.0).view(1, 1, 4, 1)
+    (attention._weights(scores, logit) @ value).sum().backward()
+    assert logit.grad.abs().max() < 4 * 4  # four queries, values of at most 3
+
+
 def test_the_mask_is_in_the_state_dict():
     state = build_network(NetworkConfig(classes=2, size="n")).state_dict()
     inner = 64
