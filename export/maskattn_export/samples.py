@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from maskattn_models.data import load_image, load_labels, open_dataset
 from numpy.typing import NDArray
 
 from maskattn_edge.contract.checkpoint import MAX_CALIBRATION, MAX_HELD_OUT
@@ -16,6 +15,7 @@ from maskattn_edge.contract.errors import DataError
 from maskattn_edge.contract.spec import InputSpec
 from maskattn_edge.preprocess import fit, fit_labels
 from maskattn_models.checkpoint import Checkpoint, calibration_images, held_out_images
+from maskattn_models.data import load_image, load_labels, open_dataset
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 _Item = TypeVar("_Item")

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from maskattn_edge.scores import confusion_matrix, mean_iou
 from numpy.typing import NDArray
 
 from maskattn_edge.contract.errors import EngineVerificationError
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.engines import open_engine
 from maskattn_edge.latency import LatencySettings, time_frames
+from maskattn_edge.scores import confusion_matrix, mean_iou
 from maskattn_export.settings import Precision
 
 MIN_AGREEMENT: dict[Precision, float] = {"fp32": 0.999, "fp16": 0.98, "int8": 0.80}

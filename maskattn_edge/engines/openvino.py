@@ -32,7 +32,12 @@ class OpenVinoEngine(Engine):
         super().__init__(file)
         openvino = require("openvino", purpose="the engine openvino", extra="openvino")
         self.threads = threads or len(os.sched_getaffinity(0))
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self.threads}
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": self.threads,
+            # The file decides the precision; left alone, it takes bf16 on some processors.
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
         try:
             core = openvino.Core()
             model = core.read_model(file.data)

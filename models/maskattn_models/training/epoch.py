@@ -106,8 +106,7 @@ class Epoch:
         )
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        # Where a masked key has by far the highest score, its mask's gradient is huge (measured:
-        # 3e4 at a lead of 10, 3e8 at 20). It would fill Adam's second moments for long.
+        # One odd batch must not fill Adam's second moments for a thousand steps.
         nn.utils.clip_grad_norm_(state.network.parameters(), self.settings.gradient_clip)
         state.optimizer.step()
         done = torch.tensor(state.step, device=state.device)
