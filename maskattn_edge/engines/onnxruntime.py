@@ -35,9 +35,6 @@ class OnnxRuntimeEngine(Engine):
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Spinning workers win a few percent on an idle machine and burn whole cores between
-        # frames, which a robot needs for the rest of its work.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             # From memory, not by path: the bytes were validated, and no path in them is followed.
             self._session: Any = ort.InferenceSession(
