@@ -35,6 +35,9 @@ class OnnxRuntimeEngine(Engine):
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Workers spin within a frame, which saves a fifth of its time, but not between frames,
+        # where they would take a core from capture and scaling.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             # From memory, not by path: the bytes were validated, and no path in them is followed.
             self._session: Any = ort.InferenceSession(
