@@ -29,10 +29,11 @@ from maskattn_edge.pictures import encode_labels, encode_rgb
 from maskattn_export.graph import run_torch, to_onnx
 from maskattn_export.half import to_fp16
 from maskattn_export.int8 import KEPT_REASON, METHOD, kept_nodes, to_int8
-from maskattn_export.samples import ExportImages, export_images, spread
+from maskattn_export.samples import ExportImages, export_images
 from maskattn_export.settings import PRECISIONS, ExportSettings, Precision
 from maskattn_export.verify import Verification, labelled_miou, verify
 from maskattn_models.checkpoint import Checkpoint, load_checkpoint
+from maskattn_models.data import spread
 
 _TOOLS = ("torch", "onnx", "onnxruntime")
 

@@ -38,7 +38,7 @@ class _Images(CalibrationDataReader):  # type: ignore[misc]
 
 
 def to_int8(model: onnx.ModelProto, images: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
-    """Quantise the convolutions of the fp32 graph; attention stays as it is.
+    """Quantise convolutions and what joins them in the fp32 graph; attention stays as it is.
 
     Symmetric INT8 with zero points of 0 and per-channel weights is the form that TensorRT,
     OpenVINO and ONNX Runtime all fuse; biases stay in floating point, as TensorRT wants them.
@@ -68,8 +68,8 @@ def to_int8(model: onnx.ModelProto, images: Sequence[NDArray[np.uint8]]) -> onnx
                 target,
                 _Images(images),
                 quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["Conv"],
-                nodes_to_exclude=kept_nodes(model),
+                op_types_to_quantize=["Conv", "Relu", "Resize", "Add"],
+                nodes_to_exclude=_excluded(model),
                 per_channel=True,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
@@ -83,10 +83,34 @@ def to_int8(model: onnx.ModelProto, images: Sequence[NDArray[np.uint8]]) -> onnx
         finally:
             root.setLevel(level)
         quantized = onnx.load(target)
+    _join_relus(quantized.graph)
     del quantized.metadata_props[:]
     del quantized.graph.value_info[:]
     onnx.checker.check_model(quantized, full_check=True)
     return quantized
+
+
+def _join_relus(graph: onnx.GraphProto) -> None:
+    """Take out the Q/DQ between a convolution and its ReLU: one rounding less, and they fuse."""
+    made_by = {output: node for node in graph.node for output in node.output}
+    for relu in [node for node in graph.node if node.op_type == "Relu"]:
+        dequantize = made_by[relu.input[0]]
+        if dequantize.op_type == "DequantizeLinear":
+            quantize = made_by[dequantize.input[0]]
+            relu.input[0] = quantize.input[0]
+            graph.node.remove(quantize)
+            graph.node.remove(dequantize)
+
+
+def _excluded(model: onnx.ModelProto) -> list[str]:
+    """Nodes left in floating point: the attention blocks, and the logits' way to the argmax."""
+    attention = [node.name for node in model.graph.node if node.name.startswith("attention")]
+    after_logits = [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Resize" and node.input[0].startswith("head.")
+    ]
+    return attention + after_logits
 
 
 def kept_nodes(model: onnx.ModelProto) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from maskattn_edge.cli.terminal import counting
+
 app = typer.Typer(help="Prepare data sets.", no_args_is_help=True)
 prepare = typer.Typer(help="Write a data set in the form that `train` reads.", no_args_is_help=True)
 app.add_typer(prepare, name="prepare")
@@ -40,26 +42,10 @@ def synthetic(
 
     Example: maskattn-edge data prepare synthetic data/synthetic --images 2000 --seed 1
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
     from maskattn_models.data.synthetic import prepare_synthetic
 
-    columns = (TextColumn("frames"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("frames", total=None)
+    with counting("frames") as progress:
         prepare_synthetic(
-            folder,
-            images=images,
-            seed=seed,
-            clips=clips,
-            workers=workers,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            folder, images=images, seed=seed, clips=clips, workers=workers, progress=progress
         )
     typer.echo(f"{images} images and {clips} clips with labels, seed {seed}, written to {folder}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from maskattn_edge.cli.terminal import counting
 
 if TYPE_CHECKING:
     from maskattn_models.evaluation import Evaluation
@@ -44,25 +44,13 @@ def evaluate(
     from maskattn_models.evaluation import evaluate_file, write_report
 
     dataset = open_dataset(data)
-    with _bar(f"{dataset.name} {split}") as progress:
+    with counting(f"{dataset.name} {split}") as progress:
         result = evaluate_file(
             model, dataset, split, limit=limit, pictures=pictures, progress=progress
         )
     if json is not None:
         write_report(json, result)
     _print(result)
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr; nothing where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _print(result: Evaluation) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.errors import EngineError, ModelFileError
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.engines.engine import Engine
+from maskattn_edge.engines.quantization import unsigned_after_relu
 from maskattn_edge.optional import require
 
 
@@ -41,7 +42,7 @@ class OnnxRuntimeEngine(Engine):
         try:
             # From memory, not by path: the bytes were validated, and no path in them is followed.
             self._session: Any = ort.InferenceSession(
-                file.data, options, providers=["CPUExecutionProvider"]
+                unsigned_after_relu(file.data), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exception types are not public
             reason = str(error).splitlines()[0]

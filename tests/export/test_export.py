@@ -20,8 +20,7 @@ from maskattn_edge.engines import open_engine
 from maskattn_edge.latency import LatencySettings
 from maskattn_edge.pictures import decode_labels, decode_rgb
 from maskattn_export.exporter import export_checkpoint
-from maskattn_export.graph import run_torch
-from maskattn_export.samples import spread
+from maskattn_export.graph import fold_division, run_torch
 from maskattn_export.settings import ExportSettings
 from maskattn_models.checkpoint import Samples, save_checkpoint
 
@@ -123,6 +122,29 @@ def test_every_engine_gives_the_golden_answers(files, precision, backend):
     assert np.mean(same) > (0.9 if precision == "int8" else 0.98)
 
 
+def test_int8_rounds_once_behind_a_relu(files):
+    model = onnx.load_from_string(files["int8"].data)
+    made_by = {output: node for node in model.graph.node for output in node.output}
+    relus = [node for node in model.graph.node if node.op_type == "Relu"]
+    assert relus
+    assert {made_by[relu.input[0]].op_type for relu in relus} == {"Conv"}
+
+
+def test_the_division_by_the_deviation_is_in_the_weights(files):
+    model = onnx.load_from_string(files["fp32"].data)
+    assert not [node for node in model.graph.node if node.op_type == "Div"]
+
+
+def test_a_division_without_a_convolution_stays():
+    model = onnx.parser.parse_model(
+        """<ir_version: 9, opset_import: ["": 18]>
+        g (float[1, 3, 4, 4] x) => (float[1, 3, 4, 4] y)
+        <float[1, 3, 1, 1] std = {1, 2, 4}> { y = Div(x, std) }"""
+    )
+    fold_division(model.graph)
+    assert [node.op_type for node in model.graph.node] == ["Div"]
+
+
 def without_samples(checkpoint, tmp_path, **changes):
     path = tmp_path / "bare.pt"
     save_checkpoint(path, replace(checkpoint, **({"samples": Samples()} | changes)))
@@ -200,10 +222,3 @@ def test_an_unwritable_folder(checkpoint_path, tmp_path):
 def test_unknown_precision():
     with pytest.raises(UsageError, match="unknown precision 'int4'; available: fp32, fp16, int8"):
         ExportSettings(precisions=("int4",))
-
-
-@pytest.mark.parametrize(
-    ("count", "expected"), [(2, [0, 5]), (10, list(range(10))), (99, list(range(10)))]
-)
-def test_spread(count, expected):
-    assert spread(list(range(10)), count) == expected

@@ -52,7 +52,7 @@ def _open(root: Path) -> DataSet:
     content = list_folder(root)
     if not content:
         raise DataError(f"{root}: the folder is empty; {_expected()}")
-    reader = next((reader for reader in READERS if reader.recognises(root)), None)
+    reader = recognised(root)
     if reader is None:
         names = ", ".join(path.name for path in content[:5])
         raise DataError(f"{root}: no known layout, it has {names}; {_expected()}")
@@ -60,6 +60,11 @@ def _open(root: Path) -> DataSet:
     for samples in dataset.splits.values():
         load_sample(samples[0], dataset)
     return dataset
+
+
+def recognised(root: Path) -> Reader | None:
+    """The reader of the layout in `root`; None where there is no data set."""
+    return next((reader for reader in READERS if reader.recognises(root)), None)
 
 
 def _expected() -> str:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskattn_edge.contract.classes import IGNORE, ClassInfo
-from maskattn_edge.contract.errors import ContractError, DataError, UsageError
+from maskattn_edge.contract.errors import ContractError, DataError
 from maskattn_edge.preprocess import Geometry, Resize, fit, fit_labels, unfit_labels
 from maskattn_edge.scores import confusion_matrix
-from maskattn_models.data import DataSet, Sample, load_sample
+from maskattn_models.data import DataSet, Sample, load_sample, spread
 from maskattn_models.data.store import Progress
 from maskattn_models.evaluation.evaluation import Evaluation
 from maskattn_models.evaluation.predictor import Predictor
@@ -54,7 +54,9 @@ def evaluate(
     """
     if classes is not None:
         check_classes(classes, dataset)
-    samples = spread(dataset.split(split), limit)
+    samples: Sequence[Sample] = dataset.split(split)
+    if limit is not None:
+        samples = spread(samples, limit)
     count = len(dataset.classes)
     grid, full = (np.zeros((count, count), np.int64) for _ in range(2))
     for done, sample in enumerate(samples, start=1):
@@ -120,16 +122,3 @@ def check_classes(classes: Sequence[ClassInfo], dataset: DataSet) -> None:
                 f"{dataset.root}: class {index} is {ours.name!r} in the model and "
                 f"{theirs.name!r} in {dataset.name}: {mend}"
             )
-
-
-def spread(samples: Sequence[Sample], limit: int | None) -> tuple[Sample, ...]:
-    """At most `limit` samples, evenly spread, because neighbours are often frames of one scene.
-
-    Raises:
-        UsageError: `limit` is below 1.
-    """
-    if limit is None or limit >= len(samples):
-        return tuple(samples)
-    if limit < 1:
-        raise UsageError(f"the number of images must be 1 or more, got {limit}")
-    return tuple(samples[index * len(samples) // limit] for index in range(limit))

@@ -13,8 +13,8 @@ from maskattn_edge.contract.atomic import write_bytes
 from maskattn_edge.contract.classes import IGNORE, ClassInfo, palette
 from maskattn_edge.contract.errors import ContractError, SinkError
 from maskattn_edge.preprocess import Resize, nearest, scale_image, unfit_labels
-from maskattn_models.data import DataSet, load_sample
-from maskattn_models.evaluation.evaluate import predict, spread
+from maskattn_models.data import DataSet, load_sample, spread
+from maskattn_models.evaluation.evaluate import predict
 from maskattn_models.evaluation.predictor import Predictor
 
 _TILE = 320

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.preprocess import nearest, scale_image
-from maskattn_models.data import GridStore
+from maskattn_models.data import GridStore, spread
 from maskattn_models.evaluation.pictures import prediction_sheet, write_sheet
 from maskattn_models.network import Deployed, MaskAttention, MaskAttnUNet
-from maskattn_models.training.samples import spread
 from maskattn_models.training.validation import predict
 
 _SHOWN = 8
@@ -35,7 +34,7 @@ def write_sheets(
     Raises:
         SinkError: a file cannot be written.
     """
-    chosen = spread(len(store), _SHOWN)
+    chosen = spread(range(len(store)), _SHOWN)
     images, truths = store.images[chosen], store.labels[chosen]
     deployed = Deployed(network).eval()
     predictions = predict(deployed, images, torch.device("cpu"))

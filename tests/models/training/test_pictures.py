@@ -6,7 +6,6 @@ import torch
 from maskattn_models.network import Deployed, NetworkConfig, build_network
 from maskattn_models.training.curves import write_curves
 from maskattn_models.training.history import EpochRow, to_rows, write_history
-from maskattn_models.training.samples import spread
 from maskattn_models.training.sheets import kept_keys, mask_sheet
 
 
@@ -68,9 +67,3 @@ def test_masked_cells_are_dark(count):
     body = sheet[30:]  # below the headings
     assert (body == 44).all(axis=2).sum() == count * 120 * 120
     assert (body == 200).all(axis=2).sum() == count * (240 * 240 + 3 * 120 * 120)
-
-
-def test_spread_takes_all_or_evenly():
-    assert spread(3, 8) == [0, 1, 2]
-    assert spread(100, 4) == [0, 25, 50, 75]
-    assert spread(0, 4) == []
