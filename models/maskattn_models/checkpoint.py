@@ -130,8 +130,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         with replacing(path) as temporary:
             torch.save(content, temporary)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        reason = "the disk is full" if isinstance(error, RuntimeError) else _reason(error)
         raise CheckpointError(
-            f"{path}: cannot write the checkpoint ({_reason(error)}): free some space or choose "
+            f"{path}: cannot write the checkpoint ({reason}): free some space or choose "
             "another folder"
         ) from error
 

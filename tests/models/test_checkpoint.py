@@ -194,15 +194,22 @@ def test_missing_weights(saved):
         load_network(edited(saved, weights=weights))
 
 
-def test_a_failed_write_leaves_the_former_file(checkpoint, saved, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (RuntimeError("[enforce fail at inline_container.cc:671] ."), "the disk is full"),
+    ],
+)
+def test_a_failed_write_leaves_the_former_file(checkpoint, saved, monkeypatch, error, reason):
     before = saved.read_bytes()
 
     def full(content, path):
         Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(CheckpointError, match=r"cannot write the checkpoint \(No space left"):
+    with pytest.raises(CheckpointError, match=rf"cannot write the checkpoint \({reason}\)"):
         save_checkpoint(saved, checkpoint)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
