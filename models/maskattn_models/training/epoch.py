@@ -103,6 +103,7 @@ class Epoch:
             target,
             label_smoothing=self.settings.label_smoothing,
             class_weights=self._class_weights,
+            loss=self.settings.loss,
         )
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -12,11 +12,13 @@ from maskattn_edge.preprocess import Resize
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 ClassWeights = Literal["equal", "sqrt"]
+Loss = Literal["cross-entropy", "cross-entropy+dice", "cross-entropy+lovasz"]
 
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda")
 PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16")
 RESIZES: tuple[Resize, ...] = ("stretch", "letterbox")
 CLASS_WEIGHTS: tuple[ClassWeights, ...] = ("equal", "sqrt")
+LOSSES: tuple[Loss, ...] = ("cross-entropy", "cross-entropy+dice", "cross-entropy+lovasz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ class TrainingSettings:
         weight_decay: of AdamW; biases and norms are left out.
         warmup: share of all steps in which the learning rate rises.
         gradient_clip: largest norm of all gradients together.
+        loss: cross-entropy, alone or with a loss of each class's overlap (`overlap.py`).
         label_smoothing: share of the target that is spread over all classes.
         ema_decay: share of the averaged weights that one step keeps.
         class_weights: `sqrt` weighs the loss of a class by the inverse root of its frequency.
@@ -107,6 +110,7 @@ class TrainingSettings:
     weight_decay: float = 0.05
     warmup: float = 0.05
     gradient_clip: float = 1.0
+    loss: Loss = "cross-entropy"
     label_smoothing: float = 0.0
     ema_decay: float = 0.999
     class_weights: ClassWeights = "sqrt"
@@ -124,6 +128,7 @@ class TrainingSettings:
         _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("resize", self.resize, RESIZES)
         _check_choice("class_weights", self.class_weights, CLASS_WEIGHTS)
+        _check_choice("loss", self.loss, LOSSES)
         _check_between("epochs", self.epochs, 1, 1_000_000)
         _check_between("batch", self.batch, 1, 65_536)
         _check_between("learning_rate", self.learning_rate, 1e-8, 10)
