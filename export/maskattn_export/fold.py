@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from maskattn_models.network import MaskAttention
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def fold_batch_norm(network: nn.Module) -> nn.Module:
+
+def fold_batch_norm(network: Network) -> Network:
     """A copy of `network`, in evaluation mode, without its batch normalisations."""
     folded = copy.deepcopy(network).eval()
     for module in folded.modules():

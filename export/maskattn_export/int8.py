@@ -20,6 +20,7 @@ from onnxruntime.quantization import (
 )
 
 from maskattn_edge.contract.errors import DataError
+from maskattn_export.ranges import tighten_before_clips
 
 KEPT_REASON = "attention is short of precision in INT8 and no faster"
 METHOD = "explicit Q/DQ, symmetric, weights per channel, activations per tensor, min-max ranges"
@@ -84,6 +85,7 @@ def to_int8(model: onnx.ModelProto, images: Sequence[NDArray[np.uint8]]) -> onnx
             root.setLevel(level)
         quantized = onnx.load(target)
     _join_relus(quantized.graph)
+    tighten_before_clips(quantized.graph)
     del quantized.metadata_props[:]
     del quantized.graph.value_info[:]
     onnx.checker.check_model(quantized, full_check=True)

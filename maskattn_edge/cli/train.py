@@ -17,6 +17,15 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")],
     task: Annotated[str, typer.Option(help="What to learn: semantic.")] = "semantic",
     size: Annotated[str, typer.Option(help="Size of the network: n, s, m or l.")] = "s",
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Encoder pretrained on ImageNet: efficientnet-lite0. --size is then the decoder's."
+        ),
+    ] = None,
+    no_pretrained: Annotated[
+        bool, typer.Option("--no-pretrained", help="Start the backbone from random weights.")
+    ] = False,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 100,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; runs/DATA-SIZE if not given.")
@@ -27,6 +36,26 @@ def train(
         typer.Option(help="Peak learning rate of a batch of 32; grows with the batch's root."),
     ] = 1e-3,
     weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 0.05,
+    loss: Annotated[
+        str,
+        typer.Option(help="cross-entropy, cross-entropy+dice or cross-entropy+lovasz."),
+    ] = "cross-entropy",
+    cutmix: Annotated[
+        float, typer.Option(help="Share of images that get a rectangle of another one.")
+    ] = 0.0,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CKPT", help="Checkpoint whose answers are learned beside the labels."
+        ),
+    ] = None,
+    teacher_weight: Annotated[
+        float | None,
+        typer.Option(help="Share of the loss that is the teacher's; 0.5 if not given."),
+    ] = None,
+    teacher_temperature: Annotated[
+        float | None, typer.Option(help="How far answers are softened; 2 if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     resize: Annotated[
         str, typer.Option(help="How images are brought to the network's size: stretch, letterbox.")
@@ -55,42 +84,67 @@ def train(
     from maskattn_edge.optional import require
 
     _check_task(task)
+    _check_needed("--backbone", backbone, {"--no-pretrained": no_pretrained or None})
+    _check_needed(
+        "--teacher",
+        teacher,
+        {"--teacher-weight": teacher_weight, "--teacher-temperature": teacher_temperature},
+    )
     for package in ("torch", "matplotlib"):
         require(package, purpose="training", extra="train")
     from typing import cast
 
     from maskattn_edge.cli.training_progress import watching
     from maskattn_edge.preprocess import Resize
+    from maskattn_models.backbone import Backbone
+    from maskattn_models.checkpoint import load_checkpoint
     from maskattn_models.data import open_dataset
     from maskattn_models.network import NetworkConfig, Size
     from maskattn_models.training import (
+        AugmentSettings,
         TrainingInterrupted,
         TrainingSettings,
         stop_on_signal,
     )
     from maskattn_models.training import train as train_network
-    from maskattn_models.training.settings import Device
+    from maskattn_models.training.settings import Device, Loss
 
     settings = TrainingSettings(
         epochs=epochs,
         batch=batch,
         learning_rate=lr,
         weight_decay=weight_decay,
+        loss=cast("Loss", loss),  # checked by the settings, as the names below
+        pretrained=not no_pretrained,
+        teacher_weight=0.5 if teacher_weight is None else teacher_weight,
+        teacher_temperature=2.0 if teacher_temperature is None else teacher_temperature,
         seed=seed,
-        resize=cast("Resize", resize),  # checked by the settings, as the names below
+        resize=cast("Resize", resize),
         device=cast("Device", device),
         patience=patience,
         samples=not no_samples,
+        augment=AugmentSettings(cutmix=cutmix),
     )
     dataset = open_dataset(data)
     config = NetworkConfig(
-        classes=len(dataset.classes), size=cast("Size", size), height=height, width=width
+        classes=len(dataset.classes),
+        size=cast("Size", size),
+        height=height,
+        width=width,
+        backbone=cast("Backbone | None", backbone),
     )
     folder = out or Path("runs") / f"{dataset.name}-{size}"
     try:
         with stop_on_signal() as stop, watching() as observer:
             best = train_network(
-                dataset, config, settings, folder, resume=resume, observer=observer, stop=stop
+                dataset,
+                config,
+                settings,
+                folder,
+                teacher=None if teacher is None else load_checkpoint(teacher),
+                resume=resume,
+                observer=observer,
+                stop=stop,
             )
     except TrainingInterrupted as error:
         typer.echo(str(error), err=True)
@@ -107,6 +161,15 @@ def _check_task(task: str) -> None:
         raise UsageError(
             f"training for the task {task!r} is not available yet; available: semantic"
         )
+
+
+def _check_needed(option: str, given: object, others: dict[str, object]) -> None:
+    """Refuse options that mean nothing without another one."""
+    from maskattn_edge.contract.errors import UsageError
+
+    for name, value in others.items():
+        if given is None and value is not None:
+            raise UsageError(f"{name} means nothing without {option}: add it, or leave {name} out")
 
 
 def _print(best: Checkpoint, folder: Path) -> None:

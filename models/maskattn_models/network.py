@@ -10,6 +10,7 @@ arxiv.org/abs/1308.3432; ImageNet statistics, pytorch.org/vision/stable/models.h
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,8 @@ from torch import Tensor, nn
 
 from maskattn_edge.contract.classes import IGNORE
 from maskattn_edge.contract.errors import ContractError, UsageError
+from maskattn_models import backbone
+from maskattn_models.backbone import BACKBONES, Backbone, efficientnet_lite0, load_pretrained
 
 Size = Literal["n", "s", "m", "l"]
 
@@ -49,6 +52,9 @@ class NetworkConfig:
         head_channels: channels of one attention head.
         masked: whether keys are masked; off only for comparison.
         dropout: share of the decoder's channels that are dropped in training.
+        backbone: the encoder, a name of `BACKBONES`, or None for the network's own four stages.
+            A backbone has a grid of 1/32, so that the input is a multiple of 32; the size then
+            decides the decoder alone.
 
     Raises:
         UsageError: the size is unknown, or a number is out of range.
@@ -61,17 +67,30 @@ class NetworkConfig:
     head_channels: int = 32
     masked: bool = True
     dropout: float = 0.1
+    backbone: Backbone | None = None
 
     def __post_init__(self) -> None:
         if self.size not in WIDTHS:
             raise UsageError(f"unknown size {self.size!r}; available: {', '.join(WIDTHS)}")
+        if self.backbone is not None and self.backbone not in BACKBONES:
+            raise UsageError(
+                f"unknown backbone {self.backbone!r}; available: {', '.join(BACKBONES)}"
+            )
         if not 1 <= self.classes <= IGNORE:
             raise UsageError(f"a network has 1 to {IGNORE} classes, got {self.classes}")
-        if self.height % 16 or self.width % 16 or min(self.height, self.width) < 32:
+        unit = 16 if self.backbone is None else 32
+        if self.height % unit or self.width % unit or min(self.height, self.width) < 32:
             raise UsageError(
-                f"the input must be a multiple of 16 and at least 32 pixels, got "
+                f"the input must be a multiple of {unit} and at least 32 pixels, got "
                 f"{self.height}x{self.width}"
             )
+
+    @property
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of red, green and blue in 0..255 that the encoder expects."""
+        if self.backbone is None:
+            return _MEAN, _STD
+        return (backbone.MEAN,) * 3, (backbone.STD,) * 3
 
 
 def conv_bn_relu(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
@@ -151,17 +170,23 @@ class MaskAttnUNet(nn.Module):
 
     Four stages of two 3x3 convolutions halve the grid down to 1/16; mask attention follows the
     last two; a top-down decoder adds the stages up again to 1/2, where the logits are made and
-    scaled to the input's size.
+    scaled to the input's size. With a backbone the stages are its own, and a fifth, on 1/32,
+    gives context to the fourth.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        first, second, third, fourth, decoder = WIDTHS[config.size]
-        self.stage1 = nn.Sequential(conv_bn_relu(3, first, stride=2), conv_bn_relu(first, first))
-        self.stage2 = _stage(first, second)
-        self.stage3 = _stage(second, third)
-        self.stage4 = _stage(third, fourth)
+        *widths, decoder = WIDTHS[config.size]
+        if config.backbone is None:
+            stages = _own_stages(widths)
+        else:
+            *widths, fifth = backbone.WIDTHS
+            *stages, self.stage5 = efficientnet_lite0()
+            self.lateral5 = nn.Conv2d(fifth, decoder, 1)
+            self.decode4 = conv_bn_relu(decoder, decoder)
+        self.stage1, self.stage2, self.stage3, self.stage4 = stages
+        first, second, third, fourth = widths
         self.attention3 = self._attention(third)
         self.attention4 = self._attention(fourth)
         self.lateral1 = nn.Conv2d(first, decoder, 1)
@@ -185,15 +210,34 @@ class MaskAttnUNet(nn.Module):
         grid4 = self.stage2(grid2)
         grid8 = self.attention3(self.stage3(grid4))
         grid16 = self.attention4(self.stage4(grid8))
-        y = self.decode3(self.lateral3(grid8) + _double(self.lateral4(grid16)))
+        y = self.lateral4(grid16)
+        if self.config.backbone is not None:
+            y = self.decode4(y + _double(self.lateral5(self.stage5(grid16))))
+        y = self.decode3(self.lateral3(grid8) + _double(y))
         y = self.decode2(self.lateral2(grid4) + _double(y))
         y = self.decode1(self.lateral1(grid2) + _double(y))
         logits = self.head(self.drop(y))
         return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
 
+    def load_pretrained(self) -> None:
+        """Give the backbone's stages the weights of a training on ImageNet.
 
-def _stage(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(conv_bn_relu(inputs, outputs, stride=2), conv_bn_relu(outputs, outputs))
+        Raises:
+            UsageError: the network has no backbone.
+            MissingDependencyError: the package with the weights is not installed.
+            CheckpointError: its file is not what it should be.
+        """
+        if self.config.backbone is None:
+            raise UsageError("only a backbone is pretrained, and this network has none")
+        load_pretrained([self.stage1, self.stage2, self.stage3, self.stage4, self.stage5])
+
+
+def _own_stages(widths: Sequence[int]) -> list[nn.Sequential]:
+    """Two 3x3 convolutions on each grid, the first of which halves it."""
+    return [
+        nn.Sequential(conv_bn_relu(inputs, outputs, stride=2), conv_bn_relu(outputs, outputs))
+        for inputs, outputs in zip((3, *widths), widths, strict=False)
+    ]
 
 
 def _double(x: Tensor) -> Tensor:
@@ -206,11 +250,11 @@ class Deployed(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: MaskAttnUNet) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        for name, values in zip(("mean", "std"), network.config.normalization, strict=True):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
         """Labels (B, H, W) uint8 of image, (B, H, W, 3) uint8."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from maskattn_edge.contract.classes import IGNORE
 from maskattn_edge.preprocess import PAD
+from maskattn_models.training.mix import cutmix
 from maskattn_models.training.settings import AugmentSettings
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -28,7 +29,7 @@ def augment(
     height: int,
     width: int,
 ) -> tuple[Tensor, Tensor]:
-    """Crop, turn, mirror and recolour a batch, each sample by its own random numbers.
+    """Crop, turn, mirror, recolour and mix a batch, each sample by its own random numbers.
 
     Args:
         images: (B, h, w, 3) uint8 RGB, of the working size.
@@ -47,8 +48,11 @@ def augment(
         batch, settings, generator, aspect_ratio=images.shape[2] / images.shape[1]
     )
     pixels = sample_images(images, place, height=height, width=width)
-    pixels = recolor(pixels, settings, generator)
-    return pixels.permute(0, 2, 3, 1), sample_labels(labels, place, height=height, width=width)
+    pixels = recolor(pixels, settings, generator).permute(0, 2, 3, 1)
+    target = sample_labels(labels, place, height=height, width=width)
+    if settings.cutmix == 0:
+        return pixels, target
+    return cutmix(pixels, target, settings.cutmix, generator)
 
 
 def random_affine(

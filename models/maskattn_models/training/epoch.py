@@ -16,6 +16,7 @@ from maskattn_models.network import Deployed, NetworkConfig
 from maskattn_models.training.augment import augment
 from maskattn_models.training.batches import Batches
 from maskattn_models.training.device import autocast
+from maskattn_models.training.distillation import Teacher, distillation_loss
 from maskattn_models.training.interruption import TrainingInterrupted
 from maskattn_models.training.loss import segmentation_loss, sqrt_class_weights
 from maskattn_models.training.observer import Observer
@@ -40,13 +41,19 @@ class Epoch:
     """Runs epochs of a state, one after the other."""
 
     def __init__(
-        self, state: RunState, batches: Batches, config: NetworkConfig, settings: TrainingSettings
+        self,
+        state: RunState,
+        batches: Batches,
+        config: NetworkConfig,
+        settings: TrainingSettings,
+        teacher: Teacher | None = None,
     ) -> None:
         self.state = state
         self.batches = batches
         self.settings = settings
         self._size = (config.height, config.width)
         self._deployed = Deployed(state.network).to(state.device)
+        self._teacher = teacher
         self._class_weights: Tensor | None = None
         self._total = settings.epochs * batches.steps
 
@@ -96,14 +103,7 @@ class Epoch:
         pixels, target = augment(
             images, labels, self.settings.augment, state.generator, height=height, width=width
         )
-        with autocast(state.device, self.settings.precision):
-            logits = state.network(self._deployed.normalize(pixels))
-        loss = segmentation_loss(
-            logits,
-            target,
-            label_smoothing=self.settings.label_smoothing,
-            class_weights=self._class_weights,
-        )
+        loss = self._loss(pixels, target)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         # One odd batch must not fill Adam's second moments for a thousand steps.
@@ -113,6 +113,24 @@ class Epoch:
         state.average.update(state.network, ema_decay(done, decay=self.settings.ema_decay))
         state.step += 1
         return loss.detach()
+
+    def _loss(self, pixels: Tensor, target: Tensor) -> Tensor:
+        """() float32 of augmented images (B, H, W, 3) in 0..255 and labels (B, H, W)."""
+        settings = self.settings
+        with autocast(self.state.device, settings.precision):
+            logits = self.state.network(self._deployed.normalize(pixels))
+            taught = None if self._teacher is None else self._teacher.logits(pixels)
+        loss = segmentation_loss(
+            logits,
+            target,
+            label_smoothing=settings.label_smoothing,
+            class_weights=self._class_weights,
+            loss=settings.loss,
+        )
+        if taught is None:
+            return loss
+        copied = distillation_loss(logits, taught, temperature=settings.teacher_temperature)
+        return (1 - settings.teacher_weight) * loss + settings.teacher_weight * copied
 
     def _set_learning_rate(self) -> float:
         rate = learning_rate(

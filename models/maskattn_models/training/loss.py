@@ -1,4 +1,4 @@
-"""The loss: cross-entropy of the pixels that are labelled."""
+"""The loss of the pixels that are labelled: cross-entropy, alone or with one of overlap."""
 
 from __future__ import annotations
 
@@ -9,25 +9,47 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskattn_edge.contract.classes import IGNORE
+from maskattn_models.training.overlap import dice_loss, lovasz_softmax_loss
+from maskattn_models.training.settings import Loss
 
 _BOUND = 4.0
 """A class weighs at most so many times the mean class, and at least one such part of it."""
 
 
 def segmentation_loss(
-    logits: Tensor, labels: Tensor, *, label_smoothing: float, class_weights: Tensor | None
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    label_smoothing: float,
+    class_weights: Tensor | None,
+    loss: Loss = "cross-entropy",
 ) -> Tensor:
-    """Mean cross-entropy of the labelled pixels; 0, not NaN, where none is labelled.
+    """What training lowers; 0, not NaN, where no pixel is labelled.
 
     Args:
         logits: (B, K, H, W), of any floating type.
         labels: (B, H, W) uint8, 255 = ignored.
-        label_smoothing: share of the target that is spread over all classes.
-        class_weights: (K,) float32, or None for equal ones.
+        label_smoothing: of the cross-entropy: share of the target that is spread over all classes.
+        class_weights: of the cross-entropy, (K,) float32, or None for equal ones.
+        loss: what is added to the cross-entropy.
 
     Returns:
         () float32.
     """
+    total = cross_entropy(
+        logits, labels, label_smoothing=label_smoothing, class_weights=class_weights
+    )
+    if loss == "cross-entropy+dice":
+        return total + dice_loss(logits, labels)
+    if loss == "cross-entropy+lovasz":
+        return total + lovasz_softmax_loss(logits, labels)
+    return total
+
+
+def cross_entropy(
+    logits: Tensor, labels: Tensor, *, label_smoothing: float, class_weights: Tensor | None
+) -> Tensor:
+    """Mean cross-entropy of the labelled pixels; shapes as for `segmentation_loss`."""
     target = labels.long()
     total = F.cross_entropy(
         logits.float(),

@@ -12,11 +12,18 @@ from maskattn_edge.preprocess import Resize
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 ClassWeights = Literal["equal", "sqrt"]
+Loss = Literal["cross-entropy", "cross-entropy+dice", "cross-entropy+lovasz"]
 
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda")
 PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16")
 RESIZES: tuple[Resize, ...] = ("stretch", "letterbox")
 CLASS_WEIGHTS: tuple[ClassWeights, ...] = ("equal", "sqrt")
+LOSSES: tuple[Loss, ...] = ("cross-entropy", "cross-entropy+dice", "cross-entropy+lovasz")
+
+_SHARES = (
+    *("flip", "grey", "brightness", "contrast", "color", "sharpness", "noise"),
+    *("aspect", "gamma", "cutmix"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,7 @@ class AugmentSettings:
         grey: share of images without colour.
         sharpness: largest blur (or sharpening): 1 replaces each pixel by its 3x3 mean.
         noise: largest standard deviation of noise, as a share of the full range.
+        cutmix: share of images that get a rectangle of another one, with its labels.
 
     Raises:
         UsageError: a number is out of range.
@@ -56,15 +64,14 @@ class AugmentSettings:
     grey: float = 0.02
     sharpness: float = 0.3
     noise: float = 0.01
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         low, high = self.scale
         if not 0.1 <= low <= high <= 4:
             raise UsageError(f"scale is a range within 0.1 to 4, got {low} to {high}")
-        for name in ("flip", "grey", "brightness", "contrast", "color", "sharpness", "noise"):
+        for name in _SHARES:
             _check_between(name, getattr(self, name), 0, 1)
-        _check_between("aspect", self.aspect, 0, 1)
-        _check_between("gamma", self.gamma, 0, 1)
         _check_between("rotation_deg", self.rotation_deg, 0, 180)
 
 
@@ -84,7 +91,11 @@ class TrainingSettings:
         weight_decay: of AdamW; biases and norms are left out.
         warmup: share of all steps in which the learning rate rises.
         gradient_clip: largest norm of all gradients together.
+        loss: cross-entropy, alone or with a loss of each class's overlap (`overlap.py`).
         label_smoothing: share of the target that is spread over all classes.
+        pretrained: whether a backbone starts from its ImageNet weights.
+        teacher_weight: share of the loss that is about a teacher's answers, where there is one.
+        teacher_temperature: how far both answers are softened in that part.
         ema_decay: share of the averaged weights that one step keeps.
         class_weights: `sqrt` weighs the loss of a class by the inverse root of its frequency.
         seed: of weights, order and augmentation.
@@ -107,7 +118,11 @@ class TrainingSettings:
     weight_decay: float = 0.05
     warmup: float = 0.05
     gradient_clip: float = 1.0
+    loss: Loss = "cross-entropy"
     label_smoothing: float = 0.0
+    pretrained: bool = True
+    teacher_weight: float = 0.5
+    teacher_temperature: float = 2.0
     ema_decay: float = 0.999
     class_weights: ClassWeights = "sqrt"
     seed: int = 0
@@ -124,6 +139,7 @@ class TrainingSettings:
         _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("resize", self.resize, RESIZES)
         _check_choice("class_weights", self.class_weights, CLASS_WEIGHTS)
+        _check_choice("loss", self.loss, LOSSES)
         _check_between("epochs", self.epochs, 1, 1_000_000)
         _check_between("batch", self.batch, 1, 65_536)
         _check_between("learning_rate", self.learning_rate, 1e-8, 10)
@@ -131,6 +147,8 @@ class TrainingSettings:
         _check_between("warmup", self.warmup, 0, 1)
         _check_between("gradient_clip", self.gradient_clip, 1e-6, 1e6)
         _check_between("label_smoothing", self.label_smoothing, 0, 0.5)
+        _check_between("teacher_weight", self.teacher_weight, 0, 1)
+        _check_between("teacher_temperature", self.teacher_temperature, 0.1, 100)
         _check_between("ema_decay", self.ema_decay, 0, 0.999999)
         _check_between("seed", self.seed, 0, 2**63 - 1)
         _check_between("working_scale", self.working_scale, 1, 4)

@@ -64,12 +64,23 @@ class RunState:
         self.best_epoch, self.best_miou = int(kept["best_epoch"]), float(kept["best_miou"])
 
 
-def new_state(config: NetworkConfig, settings: TrainingSettings, device: torch.device) -> RunState:
-    """A run before its first epoch; seeds PyTorch's global random numbers, which dropout uses."""
+def new_state(
+    config: NetworkConfig,
+    settings: TrainingSettings,
+    device: torch.device,
+    *,
+    pretrained: bool = False,
+) -> RunState:
+    """A run before its first epoch; seeds PyTorch's global random numbers, which dropout uses.
+
+    `pretrained` gives the network's backbone its ImageNet weights.
+    """
     torch.manual_seed(settings.seed)
-    network = build_network(config).to(device)
+    network = build_network(config)
+    if pretrained:
+        network.load_pretrained()
     # Measured: convolutions on the CPU train twice as fast with channels last.
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)
     return RunState(
         network=network,
         average=Average(network),

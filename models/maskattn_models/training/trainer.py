@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.classes import IGNORE
 from maskattn_edge.contract.errors import CheckpointError, DataError, TrainingError, UsageError
 from maskattn_edge.scores import iou_per_class, mean_iou, pixel_accuracy
+from maskattn_models.backbone import pretrained_path
 from maskattn_models.checkpoint import Checkpoint, load_checkpoint
 from maskattn_models.data import DataSet, GridStore, decode_split
 from maskattn_models.network import Deployed, NetworkConfig
 from maskattn_models.training.batches import Batches
 from maskattn_models.training.curves import check_drawing
 from maskattn_models.training.device import choose_device
+from maskattn_models.training.distillation import Teacher, check_teacher
 from maskattn_models.training.epoch import Epoch
 from maskattn_models.training.history import EpochRow, to_rows
 from maskattn_models.training.interruption import TrainingInterrupted
@@ -50,6 +52,7 @@ def train(
     settings: TrainingSettings,
     out: Path,
     *,
+    teacher: Checkpoint | None = None,
     resume: bool = False,
     observer: Observer | None = None,
     stop: Stop = never,
@@ -65,6 +68,7 @@ def train(
         settings: of the run.
         out: folder for `last.pt`, `best.pt`, `history.csv`, `curves.png`, `predictions.png` and
             `masks.png`.
+        teacher: a trained network whose answers this one learns beside the labels.
         resume: go on from `out`/last.pt.
         observer: told how the run goes.
         stop: asked after each step; if true the run ends with `TrainingInterrupted`.
@@ -74,7 +78,9 @@ def train(
 
     Raises:
         UsageError: `out` holds a run and `resume` is false; there is none to resume, or it had
-            other data or settings; a split is missing; CUDA is asked for and not there.
+            other data or settings; a split is missing; CUDA is asked for and not there; the
+            teacher has other classes or another input.
+        MissingDependencyError: the backbone's pretrained weights are not installed.
         DataError: the data cannot be read, does not fit in memory, or has no labels.
         TrainingError: the loss or the weights are no longer finite.
         TrainingInterrupted: `stop` returned true.
@@ -85,12 +91,20 @@ def train(
     device = choose_device(settings.device)
     _check_classes(dataset, config)
     former = _former(out, resume)
+    pretrained = former is None and settings.pretrained and config.backbone is not None
+    if pretrained:
+        pretrained_path()  # says what is missing before the data are read
+    if teacher is not None:
+        check_teacher(teacher, dataset.classes, config, settings.resize)
     run = describe_run(dataset, config, settings)
+    run["teacher"] = None if teacher is None else teacher.sha256
     if former is not None:
         check_same(former.training["run"], run)
     training, validation = _load(dataset, config, settings, observer, stop)
     with _own_random_numbers(device):
-        state = new_state(config, settings, device)
+        # Before the seed is set: building a network takes random numbers.
+        guide = None if teacher is None else Teacher(teacher, device)
+        state = new_state(config, settings, device, pretrained=pretrained)
         if former is not None:
             _restore(state, former, out)
         record = Record(
@@ -104,7 +118,13 @@ def train(
             if settings.samples
             else None,
         )
-        epoch = Epoch(state, Batches(training, settings.batch, device), config, settings)
+        epoch = Epoch(
+            state,
+            Batches(training, settings.batch, device),
+            config,
+            settings,
+            guide,
+        )
         if settings.class_weights == "sqrt":
             epoch.weigh(training.labels)
         if former is None:

@@ -3,6 +3,7 @@
 import pytest
 
 from maskattn_edge.cli.app import run_command
+from maskattn_models.checkpoint import load_checkpoint
 
 QUICK = ["--size", "n", "--height", "32", "--width", "32", "--batch", "4", "--device", "cpu"]
 
@@ -25,6 +26,24 @@ def test_it_trains_and_says_what_to_do_next(squares, tmp_path, capsys):
     assert "all 2 epochs are done" in capsys.readouterr().err
 
 
+def test_every_option_reaches_the_run(squares, tmp_path):
+    plain, rich = tmp_path / "plain", tmp_path / "rich"
+    assert command(squares, "--epochs", "1", "--out", str(plain)) == 0
+    words = [
+        *("--backbone", "efficientnet-lite0", "--no-pretrained", "--cutmix", "0.25"),
+        *("--loss", "cross-entropy+lovasz", "--teacher", str(plain / "best.pt")),
+        *("--teacher-weight", "0.75", "--teacher-temperature", "3"),
+    ]
+    assert command(squares, "--epochs", "1", "--out", str(rich), *words) == 0
+    best = load_checkpoint(rich / "best.pt")
+    assert best.network.backbone == "efficientnet-lite0"
+    assert best.training["run"]["teacher"] == load_checkpoint(plain / "best.pt").sha256
+    settings = best.training["settings"]
+    names = ("pretrained", "loss", "teacher_weight", "teacher_temperature")
+    assert [settings[name] for name in names] == [False, "cross-entropy+lovasz", 0.75, 3.0]
+    assert settings["augment"]["cutmix"] == 0.25
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -34,6 +53,12 @@ def test_it_trains_and_says_what_to_do_next(squares, tmp_path, capsys):
         (["--device", "tpu"], "unknown device 'tpu'; available: auto, cpu, cuda"),
         (["--resize", "crop"], "unknown resize 'crop'; available: stretch, letterbox"),
         (["--epochs", "0"], "epochs must be 1 to"),
+        (["--backbone", "vgg"], "unknown backbone 'vgg'; available: efficientnet-lite0"),
+        (["--no-pretrained"], "--no-pretrained means nothing without --backbone: add it, or leave"),
+        (["--teacher-weight", "0.3"], "--teacher-weight means nothing without --teacher"),
+        (["--teacher", "none.pt", "--teacher-temperature", "0"], "teacher temperature must be"),
+        (["--loss", "dice"], "unknown loss 'dice'; available: cross-entropy, cross-entropy+dice"),
+        (["--cutmix", "2"], "cutmix must be 0 to 1, got 2"),
     ],
 )
 def test_wrong_words_are_answered_in_one_line(squares, tmp_path, capsys, words, message):

@@ -13,6 +13,9 @@ from maskattn_models.training import AugmentSettings, TrainingSettings
         ({"learning_rate": float("nan")}, "learning rate must be .* got nan"),
         ({"weight_decay": -1.0}, "weight decay must be 0 to 10, got -1"),
         ({"ema_decay": 1.0}, "ema decay must be"),
+        ({"loss": "focal"}, "unknown loss 'focal'; available: cross-entropy, cross-entropy.dice"),
+        ({"teacher_weight": 1.5}, "teacher weight must be 0 to 1, got 1.5"),
+        ({"teacher_temperature": 0.0}, "teacher temperature must be 0.1 to 100, got 0"),
         ({"seed": -1}, "seed must be"),
         ({"patience": 0}, "patience must be 1 to"),
         ({"working_scale": 0.5}, "working scale must be 1 to 4, got 0.5"),
@@ -34,6 +37,7 @@ def test_wrong_settings_are_refused(wrong, message):
         ({"scale": (0.0, 1.0)}, "scale is a range"),
         ({"flip": 1.5}, "flip must be 0 to 1, got 1.5"),
         ({"noise": -0.1}, "noise must be 0 to 1"),
+        ({"cutmix": 1.5}, "cutmix must be 0 to 1, got 1.5"),
         ({"rotation_deg": 190.0}, "rotation deg must be 0 to 180"),
     ],
 )

@@ -1,0 +1,173 @@
+"""Compare recipes against over-fitting over seeds: losses, backbone, teacher, CutMix.
+
+    python models/studies/recipes.py --data camvid --out runs/recipes
+
+Each run is one `train` and one `evaluate`; a run that is done is not repeated, one that was cut
+off goes on. Writes OUT/results.json after each run, and prints the table at the end. What follows
+`--` is given to every `train`: `-- --device cpu --batch 16`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from maskattn_edge._version import __version__
+from maskattn_edge.cli.app import run_command
+from maskattn_edge.contract.atomic import write_text
+from maskattn_models.checkpoint import load_checkpoint
+
+BACKBONE = ("--backbone", "efficientnet-lite0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Options of `train`; `teacher` names an earlier recipe, whose run of the same seed teaches."""
+
+    name: str
+    options: tuple[str, ...] = ()
+    teacher: str | None = None
+
+
+RECIPES = (
+    Recipe(name="s"),
+    Recipe(name="s-dice", options=("--loss", "cross-entropy+dice")),
+    Recipe(name="s-lovasz", options=("--loss", "cross-entropy+lovasz")),
+    Recipe(name="s-cutmix", options=("--cutmix", "0.5")),
+    Recipe(name="l", options=("--size", "l")),
+    Recipe(name="s-taught-by-l", teacher="l"),
+    Recipe(name="backbone", options=BACKBONE),
+    Recipe(name="backbone-random", options=(*BACKBONE, "--no-pretrained")),
+    Recipe(name="backbone-cutmix", options=(*BACKBONE, "--cutmix", "0.5")),
+    Recipe(name="s-taught-by-backbone", teacher="backbone"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Where and how long every recipe is trained and scored."""
+
+    data: Path
+    out: Path
+    epochs: int
+    seeds: int
+    split: str
+    limit: int | None
+    extra: tuple[str, ...]
+
+    def folder(self, recipe: str, seed: int) -> Path:
+        """Of one run."""
+        return self.out / recipe / f"seed{seed}"
+
+
+def run(study: Study, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Train and score one recipe with one seed, as far as that is not done."""
+    folder = study.folder(recipe.name, seed)
+    report, last, best = folder / f"{study.split}.json", folder / "last.pt", folder / "best.pt"
+    words = ["train", "--data", str(study.data), "--out", str(folder), *recipe.options]
+    words += ["--epochs", str(study.epochs), "--seed", str(seed), *study.extra]
+    if recipe.teacher is not None:
+        words += ["--teacher", str(study.folder(recipe.teacher, seed) / "best.pt")]
+    began = time.perf_counter()
+    if not report.exists():
+        _do([*words, "--resume"] if last.exists() else words)
+        scoring = ["evaluate", str(best), "--data", str(study.data), "--split", study.split]
+        limit = [] if study.limit is None else ["--limit", str(study.limit)]
+        _do([*scoring, *limit, "--json", str(report)])
+    checkpoint = load_checkpoint(best)
+    epochs = checkpoint.training["settings"]["epochs"]
+    if epochs != study.epochs:
+        sys.exit(
+            f"{folder} holds a run of {epochs} epochs, not {study.epochs}: choose another --out"
+        )
+    return {
+        "recipe": recipe.name,
+        "seed": seed,
+        "command": shlex.join(words),
+        "best_epoch": checkpoint.training["epochs"],
+        "val_miou": checkpoint.metrics["val_miou"],
+        "miou": json.loads(report.read_text())["grid"]["miou"],
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def table(rows: Sequence[dict[str, Any]], split: str) -> str:
+    """Mean and sample deviation over seeds of each recipe, mIoU on the grid in percent."""
+    lines = [f"| recipe | seeds | val | deviation | {split} | deviation |", "|---|" + "---:|" * 5]
+    for name in dict.fromkeys(row["recipe"] for row in rows):
+        own = [row for row in rows if row["recipe"] == name]
+        cells = [cell for key in ("val_miou", "miou") for cell in _mean([row[key] for row in own])]
+        lines.append(f"| {name} | {len(own)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, run what is asked for, write and print the results."""
+    study, recipes = _parse(arguments)
+    rows: list[dict[str, Any]] = []
+    for recipe in recipes:
+        for seed in range(study.seeds):
+            rows.append(run(study, recipe, seed))
+            content = {**_machine(), "split": study.split, "epochs": study.epochs, "runs": rows}
+            write_text(study.out / "results.json", json.dumps(content, indent=1) + "\n")
+    print(table(rows, study.split))
+
+
+def _parse(arguments: Sequence[str]) -> tuple[Study, list[Recipe]]:
+    words = list(arguments)
+    dashes = words.index("--") if "--" in words else len(words)
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="data set with a test split")
+    parser.add_argument("--out", type=Path, required=True, help="folder of all runs")
+    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=3, help="0, 1, ... one less than this")
+    parser.add_argument("--split", default="test", help="what to score on")
+    parser.add_argument("--limit", type=int, help="score at most so many images")
+    names = [recipe.name for recipe in RECIPES]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="RECIPE")
+    given = vars(parser.parse_args(words[:dashes]))
+    chosen = given.pop("only")
+    taught = {recipe.teacher for recipe in RECIPES if recipe.name in chosen}
+    recipes = [recipe for recipe in RECIPES if recipe.name in chosen or recipe.name in taught]
+    order = sorted(recipes, key=lambda recipe: recipe.teacher is not None)  # teachers first
+    return Study(**given, extra=tuple(words[dashes + 1 :])), order
+
+
+def _do(words: list[str]) -> None:
+    print("maskattn-edge", shlex.join(words), flush=True)
+    if code := run_command(words):
+        sys.exit(code)
+
+
+def _mean(values: Sequence[float | None]) -> tuple[str, str]:
+    scores = [100 * value for value in values if value is not None and not math.isnan(value)]
+    if not scores:
+        return "-", "-"
+    deviation = f"{statistics.stdev(scores):.2f}" if len(scores) > 1 else "-"
+    return f"{statistics.fmean(scores):.2f}", deviation
+
+
+def _machine() -> dict[str, str]:
+    cuda = torch.cuda.is_available()
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "device": torch.cuda.get_device_name() if cuda else platform.machine(),
+        "torch": str(torch.__version__),
+        "maskattn_edge": __version__,
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
