@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ from maskattn_export.ranges import tighten_before_clips
 
 KEPT_REASON = "attention is short of precision in INT8 and no faster"
 METHOD = "explicit Q/DQ, symmetric, weights per channel, activations per tensor, min-max ranges"
+
+_IN_ATTENTION = re.compile(r"attention\d+\.(qkv|project)\.")
 
 MIN_IMAGES = 8
 """Fewer images than this say too little about the ranges."""
@@ -120,5 +123,5 @@ def kept_nodes(model: onnx.ModelProto) -> list[str]:
     return [
         node.name
         for node in model.graph.node
-        if node.op_type == "Conv" and node.name.startswith("attention")
+        if node.op_type == "Conv" and _IN_ATTENTION.match(node.name)
     ]

@@ -29,6 +29,13 @@ def evaluate(
             metavar="FILE.png", help="Also write a PNG of samples: image, truth, prediction."
         ),
     ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Also write a PNG of the keys that a checkpoint's attention keeps.",
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Evaluate at most so many images, spread over the split."),
@@ -46,7 +53,13 @@ def evaluate(
     dataset = open_dataset(data)
     with counting(f"{dataset.name} {split}") as progress:
         result = evaluate_file(
-            model, dataset, split, limit=limit, pictures=pictures, progress=progress
+            model,
+            dataset,
+            split,
+            limit=limit,
+            pictures=pictures,
+            masks=masks,
+            progress=progress,
         )
     if json is not None:
         write_report(json, result)
@@ -72,6 +85,8 @@ def _print(result: Evaluation) -> None:
     console.print(table)
     console.print(f"mean IoU {percent(result.grid_miou)} %: {result.grid_name}", highlight=False)
     console.print(f"mean IoU {percent(result.full_miou)} %: {result.full_name}", highlight=False)
+    for block, share in result.keys_kept.items():
+        console.print(f"{block} keeps {percent(share)} % of its keys", highlight=False)
     console.print(
         "Only the full size of a whole test split can be set beside published scores. "
         f"A class without a score (-) is in neither truth nor prediction. Run by {result.runs_on}.",

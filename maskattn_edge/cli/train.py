@@ -67,6 +67,10 @@ def train(
         int | None,
         typer.Option(help="Stop after so many epochs without a better validation mIoU."),
     ] = None,
+    mask_share: Annotated[
+        float | None,
+        typer.Option(help="Share of keys, 0 to 1, that masks are pulled down to; none if absent."),
+    ] = None,
     no_samples: Annotated[
         bool,
         typer.Option("--no-samples", help="Keep no images in the checkpoint; export needs some."),
@@ -124,6 +128,7 @@ def train(
         patience=patience,
         samples=not no_samples,
         augment=AugmentSettings(cutmix=cutmix),
+        mask_share=mask_share,
     )
     dataset = open_dataset(data)
     config = NetworkConfig(
@@ -185,6 +190,8 @@ def _print(best: Checkpoint, folder: Path) -> None:
     table.add_section()
     table.add_row("mean IoU", f"{100 * best.metrics['val_miou']:.1f}")
     console.print(table)
+    for block, share in best.training.get("keys_kept", {}).items():
+        console.print(f"{block} keeps {100 * share:.1f} % of its keys", highlight=False)
     names = ("best.pt", "last.pt", "history.csv", "curves.png", "predictions.png", "masks.png")
     written = ", ".join(name for name in names if (folder / name).exists())
     console.print(

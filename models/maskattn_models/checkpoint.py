@@ -285,7 +285,7 @@ def _from_content(content: dict[str, Any], sha256: str) -> Checkpoint:
     images = _unpack(samples["held_out_images"], most=MAX_HELD_OUT)
     labels = _unpack(samples["held_out_labels"], most=MAX_HELD_OUT)
     return Checkpoint(
-        network=NetworkConfig(**content["network"]),
+        network=NetworkConfig(**_present_names(content["network"])),
         weights=content["weights"],
         classes=msgspec.convert(content["classes"], tuple[ClassInfo, ...]),
         input=msgspec.convert(content["input"], InputSpec),
@@ -300,6 +300,14 @@ def _from_content(content: dict[str, Any], sha256: str) -> Checkpoint:
         resume=content["resume"],
         sha256=sha256,
     )
+
+
+def _present_names(network: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's configuration as this release names it: once `masked` told the attention."""
+    named = dict(network)
+    if "masked" in named:
+        named["attention"] = "masked" if named.pop("masked") else "plain"
+    return named
 
 
 def _sha256(path: Path) -> str:

@@ -10,7 +10,7 @@ arxiv.org/abs/1308.3432; ImageNet statistics, pytorch.org/vision/stable/models.h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +33,14 @@ WIDTHS: dict[Size, tuple[int, int, int, int, int]] = {
 }
 """Channels on the grids 1/2, 1/4, 1/8 and 1/16 of the input, then of the decoder."""
 
+ATTENTION = ("none", "convolution", "plain", "masked")
+"""What follows the stages on the grids 1/8 and 1/16; `masked` is the product, the others are what
+it is compared with: nothing, a 3x3 convolution, attention without the mask."""
+
+VARIANTS: dict[str, Callable[[MaskAttnUNet], None]] = {}
+"""Further kinds of attention, each a change to a network that has none; the product has no such
+kind, `maskattn_models.study.variants` offers some for comparison."""
+
 MASKED = -20.0
 """Bias of a masked key: e^-20 is nothing beside a kept key, yet finite in fp16. Where every key
 is masked the constant cancels in the softmax, so that all are kept: a row is never empty."""
@@ -50,14 +58,14 @@ class NetworkConfig:
         size: a key of `WIDTHS`.
         height, width: of the input in pixels, multiples of 16.
         head_channels: channels of one attention head.
-        masked: whether keys are masked; off only for comparison.
+        attention: one of `ATTENTION`; others than `masked` are for comparison.
         dropout: share of the decoder's channels that are dropped in training.
         backbone: the encoder, a name of `BACKBONES`, or None for the network's own four stages.
             A backbone has a grid of 1/32, so that the input is a multiple of 32; the size then
             decides the decoder alone.
 
     Raises:
-        UsageError: the size is unknown, or a number is out of range.
+        UsageError: a name is unknown, or a number is out of range.
     """
 
     classes: int
@@ -65,7 +73,7 @@ class NetworkConfig:
     height: int = 128
     width: int = 128
     head_channels: int = 32
-    masked: bool = True
+    attention: str = "masked"
     dropout: float = 0.1
     backbone: Backbone | None = None
 
@@ -75,6 +83,10 @@ class NetworkConfig:
         if self.backbone is not None and self.backbone not in BACKBONES:
             raise UsageError(
                 f"unknown backbone {self.backbone!r}; available: {', '.join(BACKBONES)}"
+            )
+        if self.attention not in (known := (*ATTENTION, *VARIANTS)):
+            raise UsageError(
+                f"unknown attention {self.attention!r}; available: {', '.join(known)}"
             )
         if not 1 <= self.classes <= IGNORE:
             raise UsageError(f"a network has 1 to {IGNORE} classes, got {self.classes}")
@@ -119,7 +131,8 @@ class MaskAttention(nn.Module):
         self.head_channels = head_channels
         self.masked = masked
         inner = self.heads * head_channels
-        self.qkv = nn.Conv2d(channels, 3 * inner + int(masked), 1)
+        self.parts = [inner, inner, inner] + [1] * masked  # channels of Q, K, V and the mask
+        self.qkv = nn.Conv2d(channels, sum(self.parts), 1)
         self.project = nn.Conv2d(inner, channels, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
         nn.init.zeros_(self.norm.weight)  # the block begins as the identity
@@ -131,16 +144,14 @@ class MaskAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend over x, (B, C, H, W), and add the result to it."""
-        _, _, height, width = x.shape
-        tokens = self.qkv(x).flatten(2)  # (B, 3I + 1, N)
-        inner = self.heads * self.head_channels
-        query, key, value, logit = tokens.split([inner] * 3 + [int(self.masked)], dim=1)
-        query = query.unflatten(1, (self.heads, self.head_channels))  # (B, h, d, N)
-        key = key.unflatten(1, (self.heads, self.head_channels))
-        value = value.unflatten(1, (self.heads, self.head_channels))
+        batch, _, height, width = x.shape
+        parts = self.qkv(x).split(self.parts, dim=1)  # (B, I, H, W) each, the mask (B, 1, H, W)
+        grid = (batch, self.heads, self.head_channels, height * width)
+        query, key, value = (part.reshape(grid) for part in parts[:3])  # (B, h, d, N)
+        logit = parts[3].reshape(batch, 1, 1, height * width) if self.masked else None
         query = query * (1 / math.sqrt(self.head_channels))  # before the product: this fuses
         scores = query.transpose(2, 3) @ key  # (B, h, N queries, N keys)
-        attention = self._weights(scores, logit[:, :, None, :] if self.masked else None)
+        attention = self._weights(scores, logit)
         mixed = attention.to(value.dtype) @ value.transpose(2, 3)  # (B, h, N, d)
         mixed = mixed.transpose(2, 3).flatten(1, 2).unflatten(2, (height, width))
         attended: Tensor = self.norm(self.project(mixed))
@@ -169,9 +180,9 @@ class MaskAttnUNet(nn.Module):
     """The network: normalised image (B, 3, H, W) to logits (B, classes, H, W).
 
     Four stages of two 3x3 convolutions halve the grid down to 1/16; mask attention follows the
-    last two; a top-down decoder adds the stages up again to 1/2, where the logits are made and
-    scaled to the input's size. With a backbone the stages are its own, and a fifth, on 1/32,
-    gives context to the fourth.
+    last two, unless the configuration says otherwise; a top-down decoder adds the stages up again
+    to 1/2, where the logits are made and scaled to the input's size. With a backbone the stages
+    are its own, and a fifth, on 1/32, gives context to the fourth.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -199,10 +210,14 @@ class MaskAttnUNet(nn.Module):
         self.drop = nn.Dropout2d(config.dropout)
         self.head = nn.Conv2d(decoder, config.classes, 1)
 
-    def _attention(self, channels: int) -> MaskAttention:
-        return MaskAttention(
-            channels, head_channels=self.config.head_channels, masked=self.config.masked
-        )
+    def _attention(self, channels: int) -> nn.Module:
+        kind = self.config.attention
+        if kind == "convolution":
+            return conv_bn_relu(channels, channels)
+        if kind in ("plain", "masked"):
+            heads = self.config.head_channels
+            return MaskAttention(channels, head_channels=heads, masked=kind == "masked")
+        return nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, classes, H, W) of x, (B, 3, H, W)."""
@@ -275,4 +290,7 @@ def build_network(config: NetworkConfig) -> MaskAttnUNet:
     """
     if not isinstance(config, NetworkConfig):
         raise ContractError(f"a network is built from a NetworkConfig, got {type(config).__name__}")
-    return MaskAttnUNet(config)
+    network = MaskAttnUNet(config)
+    if config.attention in VARIANTS:
+        VARIANTS[config.attention](network)
+    return network

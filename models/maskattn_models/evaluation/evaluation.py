@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -39,6 +40,8 @@ class Evaluation:
         model: name of its file; empty, like the next two, for a model that is no file.
         model_sha256: of its file.
         runs_on: what computed the labels, e.g. "onnxruntime, CPU".
+        keys_kept: share of the keys that each mask attention of a checkpoint kept, a fraction by
+            the block's name; empty for a model file, which does not tell.
 
     Raises:
         ContractError: a confusion matrix is not (K, K).
@@ -56,6 +59,7 @@ class Evaluation:
     model: str = ""
     model_sha256: str = ""
     runs_on: str = ""
+    keys_kept: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         expected = (len(self.classes),) * 2
@@ -117,6 +121,7 @@ class Evaluation:
             "dataset": self.dataset,
             "split": self.split,
             "images": self.images,
+            "keys_kept": dict(self.keys_kept),
             "grid": {
                 "labels": self.grid_name,
                 "height": self.height,

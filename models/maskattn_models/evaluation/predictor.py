@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.contract.errors import UsageError
 from maskattn_edge.preprocess import Resize
+
+if TYPE_CHECKING:
+    from maskattn_models.keys import KeyTally
 
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """From an image, (1, h, w, 3) uint8 RGB, to its labels, (1, h, w) uint8."""
@@ -23,6 +27,7 @@ class OpenedModel:
     """A model ready to label images of `height` x `width` pixels.
 
     `classes` is None for a file that does not describe itself: its labels are taken as they are.
+    `keys` tells which keys attention kept; None for a model file, which does not tell.
     """
 
     name: str
@@ -33,6 +38,12 @@ class OpenedModel:
     width: int
     resize: Resize
     runs_on: str
+    keys: KeyTally | None = None
+
+    @property
+    def keys_kept(self) -> Mapping[str, float]:
+        """Share of the keys that each block has kept so far; empty where nothing is known."""
+        return {} if self.keys is None else self.keys.shares
 
 
 @contextmanager
@@ -48,7 +59,8 @@ def open_predictor(path: Path) -> Iterator[OpenedModel]:
         with _onnx(path) as opened:
             yield opened
     elif path.suffix == ".pt":
-        yield _checkpoint(path)
+        with _checkpoint(path) as opened:
+            yield opened
     else:
         raise UsageError(f"{path}: a model to evaluate is an .onnx or a .pt file")
 
@@ -75,20 +87,24 @@ def _onnx(path: Path) -> Iterator[OpenedModel]:
         )
 
 
-def _checkpoint(path: Path) -> OpenedModel:
+@contextmanager
+def _checkpoint(path: Path) -> Iterator[OpenedModel]:
     from maskattn_edge.optional import require
 
     require("torch", purpose="evaluating a checkpoint", extra="train")
     from maskattn_models.checkpoint import load_network
+    from maskattn_models.keys import watching_keys
 
     network = load_network(path)
-    return OpenedModel(
-        name=path.name,
-        sha256=network.checkpoint.sha256,
-        predict=network.predict,
-        classes=network.classes,
-        height=network.input.height,
-        width=network.input.width,
-        resize=network.input.resize,
-        runs_on="PyTorch, CPU",
-    )
+    with watching_keys(network.module) as keys:
+        yield OpenedModel(
+            name=path.name,
+            sha256=network.checkpoint.sha256,
+            predict=network.predict,
+            classes=network.classes,
+            height=network.input.height,
+            width=network.input.width,
+            resize=network.input.resize,
+            runs_on="PyTorch, CPU",
+            keys=keys,
+        )

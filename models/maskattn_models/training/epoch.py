@@ -18,6 +18,7 @@ from maskattn_models.training.batches import Batches
 from maskattn_models.training.device import autocast
 from maskattn_models.training.distillation import Teacher, distillation_loss
 from maskattn_models.training.interruption import TrainingInterrupted
+from maskattn_models.training.key_target import KeyTarget
 from maskattn_models.training.loss import segmentation_loss, sqrt_class_weights
 from maskattn_models.training.observer import Observer
 from maskattn_models.training.schedule import ema_decay, learning_rate
@@ -55,6 +56,8 @@ class Epoch:
         self._deployed = Deployed(state.network).to(state.device)
         self._teacher = teacher
         self._class_weights: Tensor | None = None
+        share = settings.mask_share
+        self._keys = None if share is None else KeyTarget(state.network, share)
         self._total = settings.epochs * batches.steps
 
     def weigh(self, labels: NDArray[np.uint8]) -> None:
@@ -104,6 +107,8 @@ class Epoch:
             images, labels, self.settings.augment, state.generator, height=height, width=width
         )
         loss = self._loss(pixels, target)
+        if self._keys is not None:
+            loss = loss + self.settings.mask_weight * self._keys.loss()
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         # One odd batch must not fill Adam's second moments for a thousand steps.

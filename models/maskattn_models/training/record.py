@@ -16,8 +16,9 @@ from maskattn_edge._version import __version__
 from maskattn_edge.contract.errors import CheckpointError
 from maskattn_edge.contract.spec import InputSpec
 from maskattn_models.checkpoint import Checkpoint, Samples, load_checkpoint, save_checkpoint
-from maskattn_models.data import DataSet, GridStore, content_hash
-from maskattn_models.network import NetworkConfig
+from maskattn_models.data import DataSet, GridStore, content_hash, spread
+from maskattn_models.keys import key_masks, key_shares
+from maskattn_models.network import Deployed, NetworkConfig
 from maskattn_models.training.curves import write_curves
 from maskattn_models.training.history import write_history
 from maskattn_models.training.settings import TrainingSettings
@@ -26,6 +27,9 @@ from maskattn_models.training.state import RunState
 
 _SECONDS_BETWEEN_DRAWINGS = 30.0
 """Pictures take about two seconds; many an epoch takes less."""
+
+_KEYS_FROM = 32
+"""Validation images that the share of kept keys is taken from."""
 
 
 def describe_run(
@@ -82,7 +86,8 @@ class Record:
             names = [info.name for info in self._dataset.classes]
             iou = dict(zip(names, best_iou.tolist(), strict=True))
             best = self._checkpoint(state)
-            best = replace(best, training={**best.training, "val_iou": iou}, resume=None)
+            found = {"val_iou": iou, "keys_kept": self._keys_kept(state)}
+            best = replace(best, training={**best.training, **found}, resume=None)
             save_checkpoint(self.best_path, best)
         self.save_last(state)
         if best_iou is not None and time.monotonic() - self._drawn_at > _SECONDS_BETWEEN_DRAWINGS:
@@ -115,6 +120,12 @@ class Record:
             write_sheets(self.out, network, self._validation, self._dataset.classes)
         except OSError as error:
             raise _unwritable(self.out, error) from error
+
+    def _keys_kept(self, state: RunState) -> dict[str, float]:
+        """Share of the keys that each mask attention keeps of validation images."""
+        images = self._validation.images[spread(range(len(self._validation)), _KEYS_FROM)]
+        deployed = Deployed(state.average.network).to(state.device)
+        return key_shares(key_masks(deployed, images))
 
     def _title(self) -> str:
         size = f"{self.config.size}, {self.config.height}x{self.config.width}"

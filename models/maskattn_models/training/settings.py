@@ -98,6 +98,9 @@ class TrainingSettings:
         teacher_temperature: how far both answers are softened in that part.
         ema_decay: share of the averaged weights that one step keeps.
         class_weights: `sqrt` weighs the loss of a class by the inverse root of its frequency.
+        mask_share: share of keys that each mask is pulled down to; None leaves masks to the loss.
+            Not measured yet on real data: `study attention` compares it.
+        mask_weight: of that pull, beside the cross-entropy.
         seed: of weights, order and augmentation.
         working_scale: size at which training images are kept and cropped from, as a multiple of
             the network's input.
@@ -125,6 +128,8 @@ class TrainingSettings:
     teacher_temperature: float = 2.0
     ema_decay: float = 0.999
     class_weights: ClassWeights = "sqrt"
+    mask_share: float | None = None
+    mask_weight: float = 1.0
     seed: int = 0
     working_scale: float = 1.5
     resize: Resize = "stretch"
@@ -150,6 +155,9 @@ class TrainingSettings:
         _check_between("teacher_weight", self.teacher_weight, 0, 1)
         _check_between("teacher_temperature", self.teacher_temperature, 0.1, 100)
         _check_between("ema_decay", self.ema_decay, 0, 0.999999)
+        if self.mask_share is not None:
+            _check_between("mask_share", self.mask_share, 0, 1)
+        _check_between("mask_weight", self.mask_weight, 0, 1000)
         _check_between("seed", self.seed, 0, 2**63 - 1)
         _check_between("working_scale", self.working_scale, 1, 4)
         if self.patience is not None:

@@ -1,0 +1,75 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from maskattn_edge.contract.errors import UsageError
+from maskattn_models.network import MaskAttention, NetworkConfig, build_network
+from maskattn_models.training import TrainingSettings, train
+from maskattn_models.training.key_target import KeyTarget
+
+
+def block(bias):
+    torch.manual_seed(0)
+    attention = MaskAttention(32, head_channels=32, masked=True).train()
+    with torch.no_grad():
+        attention.qkv.weight[-1].zero_()
+        attention.qkv.bias[-1] = bias
+    return attention
+
+
+@pytest.mark.parametrize(
+    ("bias", "share", "expected"), [(1.0, 0.25, 0.75**2), (1.0, 1.0, 0.0), (-1.0, 0.25, 0.0)]
+)
+def test_only_an_excess_over_the_share_costs(bias, share, expected):
+    attention = block(bias)
+    target = KeyTarget(attention, share)
+    attention(torch.randn(2, 32, 4, 4))
+    loss = target.loss()
+    assert loss.item() == pytest.approx(expected)
+    loss.backward()
+    assert (attention.qkv.bias.grad[-1] > 0) == (expected > 0)
+    assert target.loss() == 0  # each forward pass counts once
+
+
+def test_all_blocks_count_and_others_are_left_alone():
+    config = NetworkConfig(classes=2, size="n", height=32, width=32)
+    network = build_network(config).train()
+    target = KeyTarget(network, 0.5)
+    network(torch.zeros(2, 3, 32, 32))
+    assert target.loss().item() == pytest.approx(2 * 0.5**2)
+    plain = build_network(replace(config, attention="plain"))
+    target = KeyTarget(plain, 0.5)
+    plain(torch.zeros(2, 3, 32, 32))
+    assert target.loss() == 0
+
+
+def test_a_mask_reaches_its_target():
+    attention, x = block(1.0), torch.randn(2, 32, 8, 8)
+    with torch.no_grad():
+        attention.qkv.weight[-1].normal_(std=0.2)
+    target = KeyTarget(attention, 0.3)
+    optimizer = torch.optim.Adam(attention.parameters(), 0.05)
+    for _ in range(60):
+        attention(x)
+        optimizer.zero_grad()
+        target.loss().backward()
+        optimizer.step()
+    assert 0.2 < attention.key_mask(x).float().mean() < 0.4
+
+
+def test_the_target_is_part_of_a_runs_loss(squares, tiny, tmp_path):
+    settings = TrainingSettings(epochs=1, batch=8, device="cpu")
+    free, pulled = (
+        train(squares, tiny, replace(settings, mask_share=share, mask_weight=3.0), tmp_path / name)
+        for name, share in (("free", None), ("pulled", 0.4))
+    )
+    costs = pulled.history[0]["loss"] - free.history[0]["loss"]
+    assert costs == pytest.approx(3 * 2 * 0.6**2, rel=1e-4)  # a fresh mask keeps every key
+    assert set(free.training["keys_kept"]) == {"attention3", "attention4"}
+
+
+@pytest.mark.parametrize("changes", [{"mask_share": 1.5}, {"mask_weight": -1.0}])
+def test_numbers_out_of_range_are_refused(changes):
+    with pytest.raises(UsageError, match="mask (share|weight) must be 0 to"):
+        TrainingSettings(**changes)
