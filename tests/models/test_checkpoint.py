@@ -77,6 +77,19 @@ def test_everything_comes_back(checkpoint, saved):
         torch.testing.assert_close(value, checkpoint.weights[name], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("masked", "attention"), [(True, "masked"), (False, "plain")])
+def test_a_checkpoint_of_before_attention_had_a_name(checkpoint, tmp_path, masked, attention):
+    path = tmp_path / "old.pt"
+    config = replace(CONFIG, attention=attention)
+    weights = build_network(config).state_dict()
+    save_checkpoint(path, replace(checkpoint, network=config, weights=weights))
+    named = torch.load(path, weights_only=True)["network"]
+    del named["attention"]
+    read = load_checkpoint(edited(path, network={**named, "masked": masked}))
+    assert read.network == config
+    assert read.build().attention3.masked == masked
+
+
 def test_samples_come_back_exactly(saved):
     read = load_checkpoint(saved)
     for image, (truth, _) in zip(calibration_images(read), pictures(2), strict=True):
