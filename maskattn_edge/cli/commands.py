@@ -30,6 +30,9 @@ COMMANDS = {
     "export": CommandEntry(
         "maskattn_edge.cli.export", "export", "Turn a checkpoint into verified model files."
     ),
+    "study": CommandEntry(
+        "maskattn_edge.cli.study", "app", "Compare trainings over seeds, with statistics."
+    ),
     "data": CommandEntry("maskattn_edge.cli.data", "app", "Prepare data sets for training."),
     "inspect": CommandEntry(
         "maskattn_edge.cli.inspect", "inspect", "Show what a model file says of itself."

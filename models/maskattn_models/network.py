@@ -85,9 +85,7 @@ class NetworkConfig:
                 f"unknown backbone {self.backbone!r}; available: {', '.join(BACKBONES)}"
             )
         if self.attention not in (known := (*ATTENTION, *VARIANTS)):
-            raise UsageError(
-                f"unknown attention {self.attention!r}; available: {', '.join(known)}"
-            )
+            raise UsageError(f"unknown attention {self.attention!r}; available: {', '.join(known)}")
         if not 1 <= self.classes <= IGNORE:
             raise UsageError(f"a network has 1 to {IGNORE} classes, got {self.classes}")
         unit = 16 if self.backbone is None else 32

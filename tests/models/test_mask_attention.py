@@ -41,8 +41,7 @@ def reference(attention, x):
         kept = kept or list(range(count))  # a mask that would keep none keeps all
         for head in range(attention.heads):
             query, key, value = (
-                values[part * inner + head * d : part * inner + (head + 1) * d]
-                for part in range(3)
+                values[part * inner + head * d : part * inner + (head + 1) * d] for part in range(3)
             )
             for n in range(count):
                 scores = torch.stack([query[:, n] @ key[:, k] / math.sqrt(d) for k in kept])

@@ -1,0 +1,26 @@
+"""Studies: the same training run with one thing changed, over several seeds, with statistics."""
+
+from maskattn_models.study.conduct import StudyObserver, StudySettings, conduct
+from maskattn_models.study.plan import ABLATION, ATTENTION, FRACTIONS, PLANS, Arm, Plan
+from maskattn_models.study.report import conditions
+from maskattn_models.study.results import RunResult, StudyResult, read_result
+from maskattn_models.study.summary import ArmSummary, summarise, table
+
+__all__ = [
+    "ABLATION",
+    "ATTENTION",
+    "FRACTIONS",
+    "PLANS",
+    "Arm",
+    "ArmSummary",
+    "Plan",
+    "RunResult",
+    "StudyObserver",
+    "StudyResult",
+    "StudySettings",
+    "conditions",
+    "conduct",
+    "read_result",
+    "summarise",
+    "table",
+]
