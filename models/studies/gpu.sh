@@ -1,26 +1,35 @@
 #!/bin/sh
-# The comparisons of models/README.md, on a machine with a GPU; about an hour on one H100 or H200.
+# The comparisons of models/README.md, on a machine with a GPU.
 #
 #   sh models/studies/gpu.sh CAMVID [FOLDER]
 #
-# CAMVID holds the CamVid layout that `train` reads. Interrupted or started again, it goes on with
-# the runs that are missing. EPOCHS and SEEDS may be set in the environment.
+# CAMVID holds the CamVid layout that `train` reads. Started again, it goes on with the runs that
+# are missing. EPOCHS, SEEDS and DEVICE may be set in the environment.
 set -eu
 data=${1:?"usage: sh models/studies/gpu.sh CAMVID [FOLDER]"}
 out=${2:-runs/studies}
+failed=""
 study() { python3 -m maskattn_edge study "$@"; }
 run() {
   name=$1 size=$2
+  echo "== $name, size $size" >&2
   study "$name" --data "$data" --size "$size" --epochs "${EPOCHS:-200}" --seeds "${SEEDS:-3}" \
-    --device "${DEVICE:-cuda}" --out "$out/$name-$size" >"$out/$name-$size.txt"
+    --device "${DEVICE:-cuda}" --out "$out/$name-$size" >/dev/null || stop_or_note $? "$name-$size"
+}
+stop_or_note() { # a study in which a run failed does not end the others; Ctrl-C does
+  [ "$1" -ne 130 ] || exit 130
+  failed="$failed $2"
 }
 
-mkdir -p "$out"
 for size in n s m; do
   run ablation "$size"
 done
 run fractions s
 run attention s
 
-study show "$out/ablation-n" "$out/ablation-s" "$out/ablation-m" "$out/fractions-s" \
-  "$out/attention-s"
+set --
+for folder in "$out"/*/; do
+  [ ! -e "$folder/results.json" ] || set -- "$@" "$folder"
+done
+study show "$@"
+[ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }
