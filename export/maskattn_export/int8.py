@@ -26,7 +26,8 @@ from maskattn_export.ranges import tighten_before_clips
 KEPT_REASON = "attention is short of precision in INT8 and no faster"
 METHOD = "explicit Q/DQ, symmetric, weights per channel, activations per tensor, min-max ranges"
 
-_IN_ATTENTION = re.compile(r"attention\d+\.(qkv|project)\.")
+_IN_ATTENTION = re.compile(r"attention\d+\.(?!\d)")
+"""A node of an attention block; `attention3.0.` is of a convolution in its place."""
 
 MIN_IMAGES = 8
 """Fewer images than this say too little about the ranges."""
@@ -109,7 +110,7 @@ def _join_relus(graph: onnx.GraphProto) -> None:
 
 def _excluded(model: onnx.ModelProto) -> list[str]:
     """Nodes left in floating point: the attention blocks, and the logits' way to the argmax."""
-    attention = [node.name for node in model.graph.node if node.name.startswith("attention")]
+    attention = [node.name for node in model.graph.node if _IN_ATTENTION.match(node.name)]
     after_logits = [
         node.name
         for node in model.graph.node
