@@ -69,7 +69,7 @@ def train(
     ] = None,
     mask_share: Annotated[
         float | None,
-        typer.Option(help="Share of keys, 0 to 1, that masks are pulled down to; none if absent."),
+        typer.Option(help="Share of keys, 0 to 1, that masks are pulled to; none if not given."),
     ] = None,
     no_samples: Annotated[
         bool,

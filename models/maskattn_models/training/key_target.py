@@ -12,9 +12,10 @@ from maskattn_models.network import MaskAttention
 
 
 class KeyTarget:
-    """Pulls the share of kept keys of each block down to `share`; less is left alone.
+    """Pulls the share of keys that each block keeps of each image to `share`, from either side.
 
-    The share is that of the hard mask; its gradient is that of the sigmoid of the logits
+    From below too, since a mask that drops every key of an image keeps them all. The share is
+    that of the hard mask; its gradient is that of the sigmoid of the logits
     (straight-through, arxiv.org/abs/1308.3432). It listens to `network` as long as that lives.
     """
 
@@ -29,12 +30,13 @@ class KeyTarget:
         self._logits.append(output[:, -1])
 
     def loss(self) -> Tensor | float:
-        """Sum of the blocks' squared excess over the share in the latest forward pass, ()."""
-        excess = [(_share_kept(logit) - self._share).clamp(min=0) for logit in self._logits]
+        """Sum over blocks of the mean squared distance in the latest forward pass, ()."""
+        distances = [_share_kept(logit) - self._share for logit in self._logits]
         self._logits.clear()
-        return torch.stack(excess).square().sum() if excess else 0.0
+        return torch.stack(distances).square().mean(1).sum() if distances else 0.0
 
 
 def _share_kept(logit: Tensor) -> Tensor:
-    soft = logit.float().sigmoid().mean()
-    return soft + ((logit > 0).float().mean() - soft).detach()
+    """(B,) of (B, H, W)."""
+    soft = logit.float().sigmoid().mean((1, 2))
+    return soft + ((logit > 0).float().mean((1, 2)) - soft).detach()

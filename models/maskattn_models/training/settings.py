@@ -98,7 +98,7 @@ class TrainingSettings:
         teacher_temperature: how far both answers are softened in that part.
         ema_decay: share of the averaged weights that one step keeps.
         class_weights: `sqrt` weighs the loss of a class by the inverse root of its frequency.
-        mask_share: share of keys that each mask is pulled down to; None leaves masks to the loss.
+        mask_share: share of keys that each mask is pulled to; None leaves masks to the loss.
             Not measured yet on real data: `study attention` compares it.
         mask_weight: of that pull, beside the cross-entropy.
         seed: of weights, order and augmentation.

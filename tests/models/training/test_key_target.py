@@ -19,17 +19,29 @@ def block(bias):
 
 
 @pytest.mark.parametrize(
-    ("bias", "share", "expected"), [(1.0, 0.25, 0.75**2), (1.0, 1.0, 0.0), (-1.0, 0.25, 0.0)]
+    ("bias", "share", "expected", "pull"),
+    [(1.0, 0.25, 0.75**2, -1), (1.0, 1.0, 0.0, 0), (-1.0, 0.25, 0.25**2, 1)],
 )
-def test_only_an_excess_over_the_share_costs(bias, share, expected):
+def test_the_distance_to_the_share_costs_and_pulls_back(bias, share, expected, pull):
     attention = block(bias)
     target = KeyTarget(attention, share)
     attention(torch.randn(2, 32, 4, 4))
     loss = target.loss()
     assert loss.item() == pytest.approx(expected)
     loss.backward()
-    assert (attention.qkv.bias.grad[-1] > 0) == (expected > 0)
+    assert attention.qkv.bias.grad[-1].sign() == -pull
     assert target.loss() == 0  # each forward pass counts once
+
+
+def test_images_count_one_by_one():
+    attention = block(0.0)
+    with torch.no_grad():
+        attention.qkv.weight[-1, 0] = 1.0
+    x = torch.randn(2, 32, 4, 4)
+    x[0, 0], x[1, 0] = 1.0, -1.0  # all keys, none: half of them on average
+    target = KeyTarget(attention, 0.5)
+    attention(x)
+    assert target.loss().item() == pytest.approx(0.25)
 
 
 def test_all_blocks_count_and_others_are_left_alone():
