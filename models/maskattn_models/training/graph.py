@@ -37,27 +37,25 @@ class Snapshot:
         self._random = step.state.random()
 
     @torch.no_grad()
-    def restore(self, *, fresh_generators: bool = False) -> None:
-        """Undo all that happened since; gradients are dropped.
-
-        `fresh_generators` replaces the states of random numbers instead of setting them: a
-        capture that failed may have left the old ones unusable.
-        """
+    def restore(self) -> None:
+        """Undo all that happened since; gradients are dropped."""
         for value, kept in (*self._tensors, *self._optimizer.values()):
             value.copy_(kept)
         for value in _optimizer_tensors(self._step.state.optimizer):
             if id(value) not in self._optimizer:
                 value.zero_()
         self._step.state.optimizer.zero_grad(set_to_none=True)
-        self._step.state.set_random(self._random, fresh=fresh_generators)
+        self._step.state.set_random(self._random)
 
 
-def warm_up(step: TrainingStep, steps: int = _WARMUP_STEPS) -> None:
+def warm_up(step: TrainingStep) -> None:
     """Run steps that leave no trace, apart from what is allocated."""
     kept = Snapshot(step)
-    for _ in range(steps):
-        step()
-    kept.restore()
+    try:
+        for _ in range(_WARMUP_STEPS):
+            step()
+    finally:
+        kept.restore()
 
 
 def launcher(
@@ -90,28 +88,24 @@ def launcher(
 
 def _capture(step: TrainingStep, ranks: Ranks) -> Callable[[], None]:
     state = step.state
-    torch.cuda.synchronize(state.device)
-    kept = Snapshot(step)
     # The same stream for warm-up and capture: autograd's nodes remember the stream they met.
     side = torch.cuda.Stream(state.device)  # type: ignore[no-untyped-call]
     main = torch.cuda.current_stream(state.device)
-    captured = torch.cuda.CUDAGraph()
+    side.wait_stream(main)
+    with torch.cuda.stream(side):
+        warm_up(step)
+    main.wait_stream(side)
+    random, captured = state.random(), torch.cuda.CUDAGraph()
+    # NCCL watches its work from a thread of its own, whose queries "global" would refuse.
+    mode = "global" if ranks.world == 1 else "thread_local"
     try:
-        side.wait_stream(main)
-        with torch.cuda.stream(side):
-            for _ in range(_WARMUP_STEPS):
-                step()
-        main.wait_stream(side)
-        state.optimizer.zero_grad(set_to_none=True)
         captured.register_generator_state(state.generator)
-        # NCCL watches its work from a thread of its own, whose queries "global" would refuse.
-        mode = "global" if ranks.world == 1 else "thread_local"
         with torch.cuda.graph(captured, stream=side, capture_error_mode=mode):
-            step()
+            step()  # recorded, not run: it changes nothing
     except RuntimeError:
-        kept.restore(fresh_generators=True)
+        state.optimizer.zero_grad(set_to_none=True)
+        state.set_random(random, fresh=True)
         raise
-    kept.restore()
     return captured.replay
 
 

@@ -73,7 +73,8 @@ class RunState:
         """Go back to what `random` returned.
 
         Random states are those of a device: on another kind of device they are left alone.
-        `fresh` gives the generators of a GPU new states, which no CUDA graph is tied to.
+        `fresh` gives the generators of a GPU new states: a capture that failed may have left
+        the old ones unusable.
         """
         own, default = kept["generator"], kept.get("cuda_random")
         if kept["torch_random"] is not None:
@@ -173,7 +174,10 @@ def _adamw(network: nn.Module, settings: TrainingSettings, lr: Tensor) -> torch.
         {"params": others, "weight_decay": 0.0},
     ]
     # Capturable: the count of steps, which corrects the moments, is a tensor on the device.
-    return torch.optim.AdamW(groups, lr=lr, fused=True, capturable=lr.device.type == "cuda")
+    optimizer = torch.optim.AdamW(groups, fused=True, capturable=lr.device.type == "cuda")
+    for group in optimizer.param_groups:
+        group["lr"] = lr  # set here, because a check on construction would wait for the device
+    return optimizer
 
 
 def _set_state(generator: torch.Generator, kept: Tensor, *, fresh: bool) -> None:

@@ -79,8 +79,9 @@ class TrainingStep:
         state.optimizer.step()
         state.average.update(state.network, ema_decay(state.step, decay=settings.ema_decay))
         self.losses.index_copy_(0, self.position, loss.reshape(1))
-        self.position += 1
-        state.step += 1
+        # Around at the end: steps to warm up may be more than an epoch has.
+        self.position.add_(1).remainder_(len(self.losses))
+        state.step.add_(1)
 
     def _gradients(self, pixels: Tensor, target: Tensor) -> Tensor:
         """Gradients of the mean loss over all ranks' labelled pixels; that loss, ().
