@@ -32,11 +32,13 @@ SCRIPT = """
     from maskattn_models.network import NetworkConfig
     from maskattn_models.training import AugmentSettings, TrainingSettings, joined, train
     from maskattn_models.training import step as step_module
+    from maskattn_models.training.record import Record
 
     data, out = open_dataset(Path(sys.argv[1])), Path(sys.argv[2])
     config = NetworkConfig(classes=2, size="n", height=32, width=32, dropout=0.0)
     settings = eval(sys.argv[3])
     real = step_module.segmentation_loss
+    Record.draw = lambda self, state: None  # pictures take longer than these runs
 
     def attempt(name, settings, **how):
         try:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,9 @@ from maskattn_edge.contract.errors import CheckpointError, DataError, TrainingEr
 from maskattn_models.checkpoint import calibration_images, held_out_images, load_checkpoint
 from maskattn_models.data import open_dataset
 from maskattn_models.network import NetworkConfig
+from maskattn_models import training
 from maskattn_models.training import Observer, TrainingInterrupted, TrainingSettings, train
+from maskattn_models.training.commit import commit_of
 from maskattn_models.training.schedule import learning_rate
 
 SETTINGS = TrainingSettings(epochs=3, batch=4, seed=3, device="cpu")
@@ -95,6 +98,10 @@ def test_what_the_best_checkpoint_holds(finished, squares):
     assert best.training["seed"] == 3
     assert best.training["settings"]["batch"] == 4
     assert set(best.training["versions"]) == {"maskattn_edge", "torch", "numpy", "python"}
+    assert best.training["performance"]["images_per_second"] > 0
+    assert best.training["performance"]["peak_memory_bytes"] is None
+    assert best.training["performance"]["graph"] is False
+    assert best.training["commit"] == commit_of(Path(training.__file__))
     assert set(best.training["val_iou"]) == {"ground", "square"}
     assert best.training["epochs"] == best.history[-1]["epoch"]
     assert len(calibration_images(best)) == 8
@@ -183,6 +190,15 @@ def test_a_finished_run_goes_on_for_longer(finished, squares, tiny, tmp_path):
     assert last.resume["schedules"] == [[0, 3], [3, 6]]
     assert last.training["settings"]["epochs"] == 6
     assert best.metrics["val_miou"] >= finished[1].metrics["val_miou"]
+
+
+def test_what_a_killed_run_left_is_removed(squares, tiny, tmp_path):
+    settings, out = replace(SETTINGS, epochs=1), tmp_path / "run"
+    out.mkdir()
+    (out / ".last.abc.tmp.pt").write_bytes(b"half")
+    (out / ".others.tmp.pt").write_bytes(b"not ours")
+    train(squares, tiny, settings, out)
+    assert {path.name for path in out.iterdir() if path.name[0] == "."} == {".others.tmp.pt"}
 
 
 def test_resuming_with_another_network(finished, squares):
@@ -305,7 +321,8 @@ SCRIPT = """
     from maskattn_edge.contract.errors import MaskAttnError
     from maskattn_models.data import open_dataset
     from maskattn_models.network import NetworkConfig
-    from maskattn_models.training import Observer, TrainingSettings, stop_on_signal, train
+    from maskattn_models import training
+from maskattn_models.training import Observer, TrainingSettings, stop_on_signal, train
 
     class Tell(Observer):
         def validated(self, row, *, best):
