@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from maskattn_edge.contract.errors import CheckpointError, DataError, TrainingError, UsageError
+from maskattn_models import training
 from maskattn_models.checkpoint import calibration_images, held_out_images, load_checkpoint
 from maskattn_models.data import open_dataset
 from maskattn_models.network import NetworkConfig
-from maskattn_models import training
 from maskattn_models.training import Observer, TrainingInterrupted, TrainingSettings, train
 from maskattn_models.training.commit import commit_of
 from maskattn_models.training.schedule import learning_rate
