@@ -321,8 +321,7 @@ SCRIPT = """
     from maskattn_edge.contract.errors import MaskAttnError
     from maskattn_models.data import open_dataset
     from maskattn_models.network import NetworkConfig
-    from maskattn_models import training
-from maskattn_models.training import Observer, TrainingSettings, stop_on_signal, train
+    from maskattn_models.training import Observer, TrainingSettings, stop_on_signal, train
 
     class Tell(Observer):
         def validated(self, row, *, best):
