@@ -1,5 +1,6 @@
 """The step: on the device alone, undone without a trace, fed from the device or the host."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from maskattn_models.training.graph import launcher, warm_up
 from maskattn_models.training.order import Order
 from maskattn_models.training.ranks import Ranks
 from maskattn_models.training.schedule import learning_rate
+from maskattn_models.training.settings import LOSSES, AugmentSettings
 
 WAITS = {
     "_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "nonzero_static",
@@ -43,8 +45,10 @@ class HostTraffic(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_a_step_neither_waits_for_the_device_nor_brings_numbers_from_the_host(stepping):
-    step, batches, _ = stepping.make()
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_step_neither_waits_for_the_device_nor_brings_numbers_from_the_host(stepping, loss):
+    settings = replace(stepping.settings, loss=loss, augment=AugmentSettings(cutmix=0.5))
+    step, batches, _ = stepping.make(settings=settings)
     stepping.run(step, batches, 1)  # the optimizer makes its state in the first
     with HostTraffic() as traffic:
         step()
