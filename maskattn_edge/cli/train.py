@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from maskattn_models.checkpoint import Checkpoint
+    from maskattn_models.training import Ranks
 
 _TASKS = ("semantic", "instance", "panoptic")
 
@@ -30,7 +33,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; runs/DATA-SIZE if not given.")
     ] = None,
-    batch: Annotated[int, typer.Option(help="Images of one step.")] = 32,
+    batch: Annotated[int, typer.Option(help="Images of one step, of all processes together.")] = 32,
     lr: Annotated[
         float,
         typer.Option(help="Peak learning rate of a batch of 32; grows with the batch's root."),
@@ -75,13 +78,23 @@ def train(
         bool,
         typer.Option("--no-samples", help="Keep no images in the checkpoint; export needs some."),
     ] = False,
+    no_graph: Annotated[
+        bool,
+        typer.Option("--no-graph", help="Do not capture steps in a CUDA graph; for comparison."),
+    ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out, same options.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the run in --out, same options; with more --epochs the learning "
+            "rate rises once, to where the schedule of the longer run is.",
+        ),
     ] = False,
 ) -> None:
     """Train a network; writes last.pt, best.pt, curves and pictures, and can be resumed.
 
-    Ctrl-C stops after the current step; the last finished epoch is kept.
+    Ctrl-C stops after the current step; the last finished epoch is kept. Several GPUs share each
+    batch: torchrun --nproc-per-node 2 -m maskattn_edge train ...
 
     Example: maskattn-edge train --data camvid --epochs 100 --out runs/camvid
     """
@@ -96,6 +109,7 @@ def train(
     )
     for package in ("torch", "matplotlib"):
         require(package, purpose="training", extra="train")
+    import os
     from typing import cast
 
     from maskattn_edge.cli.training_progress import watching
@@ -106,8 +120,9 @@ def train(
     from maskattn_models.network import NetworkConfig, Size
     from maskattn_models.training import (
         AugmentSettings,
-        TrainingInterrupted,
         TrainingSettings,
+        choose_device,
+        joined,
         stop_on_signal,
     )
     from maskattn_models.training import train as train_network
@@ -127,20 +142,22 @@ def train(
         device=cast("Device", device),
         patience=patience,
         samples=not no_samples,
+        graph=not no_graph,
         augment=AugmentSettings(cutmix=cutmix),
         mask_share=mask_share,
     )
-    dataset = open_dataset(data)
-    config = NetworkConfig(
-        classes=len(dataset.classes),
-        size=cast("Size", size),
-        height=height,
-        width=width,
-        backbone=cast("Backbone | None", backbone),
-    )
-    folder = out or Path("runs") / f"{dataset.name}-{size}"
-    try:
-        with stop_on_signal() as stop, watching() as observer:
+    on_cuda = choose_device(settings.device).type == "cuda"
+    with joined(os.environ, cuda=on_cuda) as ranks, _said_once(ranks):
+        dataset = open_dataset(data)
+        config = NetworkConfig(
+            classes=len(dataset.classes),
+            size=cast("Size", size),
+            height=height,
+            width=width,
+            backbone=cast("Backbone | None", backbone),
+        )
+        folder = out or Path("runs") / f"{dataset.name}-{size}"
+        with stop_on_signal() as stop, watching(silent=not ranks.first) as observer:
             best = train_network(
                 dataset,
                 config,
@@ -150,11 +167,27 @@ def train(
                 resume=resume,
                 observer=observer,
                 stop=stop,
+                ranks=ranks,
             )
-    except TrainingInterrupted as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from error
-    _print(best, folder)
+        if ranks.first:
+            _print(best, folder)
+
+
+@contextmanager
+def _said_once(ranks: Ranks) -> Iterator[None]:
+    """Of several processes that end alike, the first one says why."""
+    from maskattn_edge.contract.errors import MaskAttnError
+    from maskattn_models.training import TrainingInterrupted
+
+    try:
+        yield
+    except MaskAttnError as error:
+        interrupted = isinstance(error, TrainingInterrupted)
+        if interrupted and ranks.first:
+            typer.echo(str(error), err=True)
+        if interrupted or not ranks.first:
+            raise typer.Exit(error.exit_code) from error
+        raise
 
 
 def _check_task(task: str) -> None:
@@ -199,7 +232,22 @@ def _print(best: Checkpoint, folder: Path) -> None:
         f"pixel accuracy {100 * best.metrics['val_pixel_accuracy']:.1f} %",
         highlight=False,
     )
+    _print_performance(best.training["performance"])
     console.print(f"written to {folder}: {written}", highlight=False, soft_wrap=True)
     console.print(
         f"next: maskattn-edge export {folder / 'best.pt'}", highlight=False, soft_wrap=True
     )
+
+
+def _print_performance(performance: Mapping[str, Any]) -> None:
+    from rich.console import Console
+
+    processes = performance["processes"]
+    words = [f"{performance['images_per_second']:,.0f} images/s on {performance['device']}"]
+    if processes > 1:
+        words.append(f"{processes} processes")
+    if performance["graph"]:
+        words.append("CUDA graph")
+    if performance["peak_memory_bytes"] is not None:
+        words.append(f"{performance['peak_memory_bytes'] / 2**30:.2f} GiB of GPU memory")
+    Console().print(f"trained at {', '.join(words)}", highlight=False, soft_wrap=True)

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def watching() -> Iterator[Observer]:
+def watching(*, silent: bool = False) -> Iterator[Observer]:
     """An observer for the length of a run; all it shows goes to stderr."""
     from rich.console import Console
 
+    from maskattn_models.training import Observer
+
+    if silent:
+        yield Observer()
+        return
     console = Console(stderr=True)
     if console.is_terminal:
         with _bars(console) as observer:
@@ -48,6 +53,9 @@ def _plain(console: Console) -> Observer:
         def started(self, *, epoch: int, epochs: int, steps: int, device: str) -> None:
             self._epochs = epochs
             self._say(_start(epoch, epochs, device))
+
+        def warned(self, message: str) -> None:
+            self._say(f"warning: {message}")
 
         def validated(self, row: EpochRow, *, best: bool) -> None:
             self._say(_line(row, self._epochs, best=best))
@@ -87,6 +95,9 @@ def _bars(console: Console) -> Iterator[Observer]:
             self._epochs, self._steps = epochs, steps
             console.print(_start(epoch, epochs, device), highlight=False)
             self._set("epochs", epoch * steps, epochs * steps, "")
+
+        def warned(self, message: str) -> None:
+            console.print(f"warning: {message}", highlight=False, soft_wrap=True)
 
         def stepped(self, *, epoch: int, step: int, loss: float, images_per_second: float) -> None:
             text = f"loss {loss:.3f}, {images_per_second:,.0f} images/s"

@@ -114,7 +114,9 @@ def recolor(images: Tensor, settings: AugmentSettings, generator: torch.Generato
     blurred = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
     x = x + settings.sharpness * signed() * (blurred - x)
     x = x * (1 + settings.color * signed(3))
-    luma = (x * x.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    # One channel at a time: a tensor of the weights would have to come from the host.
+    red, green, blue = (share * x[:, c : c + 1] for c, share in enumerate(_LUMA))
+    luma = red + green + blue
     colorful = (1 + 2 * settings.color * signed()) * (1 - chosen(settings.grey))
     x = luma + colorful * (x - luma)
     mean = x.mean((1, 2, 3), keepdim=True)

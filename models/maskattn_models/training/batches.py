@@ -1,43 +1,74 @@
-"""Batches of a split that lies in memory, on the device if it fits there."""
+"""Batches of a split that lies in memory: on the device if it fits there, else streamed to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from maskattn_models.data import GridStore
+from maskattn_models.training.streaming import Streamed
 
 
-class Batches:
-    """Random batches, all of one size: what is left over at an epoch's end waits for the next.
+class Batches(Protocol):
+    """Where a step gets its images from.
 
-    Args:
-        store: the split.
-        batch: size; a smaller split makes one batch.
-        device: where batches are wanted.
+    `start`, `take` and `fetch` are called by the host around the steps; `batch` is part of the
+    step itself, which a CUDA graph may hold, and works on tensors that stay where they are.
     """
 
-    def __init__(self, store: GridStore, batch: int, device: torch.device) -> None:
-        self.size = min(batch, len(store))
-        self.steps = len(store) // self.size
-        self.device = device
-        held = device if _fits(store, device) else torch.device("cpu")
-        self.images = torch.from_numpy(store.images).to(held)
-        self.labels = torch.from_numpy(store.labels).to(held)
+    resident: bool
 
-    def epoch(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images (B, h, w, 3) and labels (B, h, w), both uint8, in a fresh random order."""
-        order = torch.randperm(len(self.images), generator=generator, device=generator.device)
-        order = order.to(self.images.device)
-        for step in range(self.steps):
-            chosen = order[step * self.size : (step + 1) * self.size]
-            yield self.images[chosen].to(self.device), self.labels[chosen].to(self.device)
+    def start(self, order: Tensor) -> None:
+        """Begin an epoch of `order`, (steps, size) int64 indices on the host."""
+
+    def take(self, step: int) -> None:
+        """Make the batch of step `step` of the epoch ready for the step that follows."""
+
+    def fetch(self, step: int) -> None:
+        """Begin to bring the batch of step `step`, if there is such a step."""
+
+    def batch(self, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, h, w, 3) and labels (B, h, w) of step `position`, (1,) int64; all uint8."""
 
 
-def _fits(store: GridStore, device: torch.device) -> bool:
-    if device.type != "cuda":
-        return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return store.images.nbytes + store.labels.nbytes < 0.5 * free
+class Resident:
+    """The whole split on the device; a batch is gathered there by its indices."""
+
+    resident = True
+
+    def __init__(self, store: GridStore, *, steps: int, size: int, device: torch.device) -> None:
+        self._images = torch.from_numpy(store.images).to(device)
+        self._labels = torch.from_numpy(store.labels).to(device)
+        self._order = torch.zeros(steps, size, dtype=torch.int64, device=device)
+
+    def start(self, order: Tensor) -> None:
+        """Copy the epoch's indices to the device."""
+        self._order.copy_(order)
+
+    def take(self, step: int) -> None:
+        """Nothing: the step knows its position."""
+
+    def fetch(self, step: int) -> None:
+        """Nothing: all is there."""
+
+    def batch(self, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Gather the images and labels of a step."""
+        chosen = self._order.index_select(0, position).flatten()
+        return self._images.index_select(0, chosen), self._labels.index_select(0, chosen)
+
+
+def open_batches(
+    store: GridStore, *, steps: int, size: int, device: torch.device, resident_share: float
+) -> Batches:
+    """Batches of `store` on `device`.
+
+    The split is moved to a GPU if it needs no more than `resident_share` of the memory that is
+    free there now; the rest is left to the network. Else each batch is streamed to it.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if store.images.nbytes + store.labels.nbytes > resident_share * free:
+            return Streamed(store, steps=steps, size=size, device=device)
+    return Resident(store, steps=steps, size=size, device=device)

@@ -8,8 +8,8 @@ from maskattn_edge.contract.errors import UsageError
 from maskattn_models.training.settings import Device, Precision
 
 
-def choose_device(device: Device) -> torch.device:
-    """The device to train on.
+def choose_device(device: Device, *, index: int = 0) -> torch.device:
+    """The device to train on; `index` is the number of the GPU, if it is one.
 
     Raises:
         UsageError: CUDA is asked for, but PyTorch finds no such device.
@@ -19,7 +19,7 @@ def choose_device(device: Device) -> torch.device:
         raise UsageError(
             "device 'cuda' was asked for, but PyTorch finds no CUDA device; available: auto, cpu"
         )
-    return torch.device("cuda" if found and device != "cpu" else "cpu")
+    return torch.device("cuda", index) if found and device != "cpu" else torch.device("cpu")
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:

@@ -6,24 +6,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from maskattn_edge.contract.errors import TrainingError
-from maskattn_models.network import Deployed, NetworkConfig
-from maskattn_models.training.augment import augment
 from maskattn_models.training.batches import Batches
-from maskattn_models.training.device import autocast
-from maskattn_models.training.distillation import Teacher, distillation_loss
+from maskattn_models.training.graph import launcher
 from maskattn_models.training.interruption import TrainingInterrupted
-from maskattn_models.training.key_target import KeyTarget
-from maskattn_models.training.loss import segmentation_loss, sqrt_class_weights
 from maskattn_models.training.observer import Observer
-from maskattn_models.training.schedule import ema_decay, learning_rate
+from maskattn_models.training.order import Order
 from maskattn_models.training.settings import TrainingSettings
 from maskattn_models.training.state import RunState
+from maskattn_models.training.step import TrainingStep
 
 _REPORT_EVERY = {"cpu": 1, "cuda": 20}
 """Steps between two looks at the loss: each look waits for the device."""
@@ -42,29 +36,28 @@ class Epoch:
     """Runs epochs of a state, one after the other."""
 
     def __init__(
-        self,
-        state: RunState,
-        batches: Batches,
-        config: NetworkConfig,
-        settings: TrainingSettings,
-        teacher: Teacher | None = None,
+        self, step: TrainingStep, batches: Batches, order: Order, settings: TrainingSettings
     ) -> None:
-        self.state = state
-        self.batches = batches
-        self.settings = settings
-        self._size = (config.height, config.width)
-        self._deployed = Deployed(state.network).to(state.device)
-        self._teacher = teacher
-        self._class_weights: Tensor | None = None
-        share = settings.mask_share
-        self._keys = None if share is None else KeyTarget(state.network, share)
-        self._total = settings.epochs * batches.steps
+        self.state: RunState = step.state
+        self.steps = order.steps
+        self.captured = False
+        self._step = step
+        self._batches = batches
+        self._order = order
+        self._settings = settings
+        self._launch: Callable[[], object] | None = None
 
-    def weigh(self, labels: NDArray[np.uint8]) -> None:
-        """Weigh classes by the inverse root of their frequency in `labels`."""
-        classes = self.state.network.config.classes
-        weights = torch.from_numpy(sqrt_class_weights(labels, classes))
-        self._class_weights = weights.to(self.state.device)
+    def prepare(self, observer: Observer) -> None:
+        """Capture the step in a CUDA graph, where there is one and it is wanted; once."""
+        if self._launch is None:
+            self._step.restart()
+            self._launch = launcher(
+                self._step,
+                graph=self._settings.graph,
+                ranks=self._order.ranks,
+                warn=observer.warned,
+            )
+            self.captured = self._launch is not self._step
 
     def run(self, observer: Observer, stop: Callable[[], bool]) -> EpochResult:
         """Train one epoch.
@@ -73,85 +66,48 @@ class Epoch:
             TrainingInterrupted: `stop` returned true after a step.
             TrainingError: the loss or the weights are not finite.
         """
+        self.prepare(observer)
+        assert self._launch is not None
         number = self.state.epoch + 1
-        losses = torch.zeros(self.batches.steps, device=self.state.device)
         every = _REPORT_EVERY[self.state.device.type]
+        losses, ranks = self._step.losses, self._order.ranks
         looked, start = 0, time.perf_counter()
-        self.state.network.train()
-        lr = 0.0
-        for index, (images, labels) in enumerate(self.batches.epoch(self.state.generator)):
-            lr = self._set_learning_rate()
-            losses[index] = self._step(images, labels)
+        self._step.restart()
+        self._batches.start(self._order.epoch(number))
+        for index in range(self.steps):
+            self._batches.take(index)
+            self._launch()
+            self._batches.fetch(index + 1)
             done = index + 1
-            if done % every == 0 or done == self.batches.steps:
+            look = done % every == 0 or done == self.steps
+            if look:
                 _check_finite(losses[looked:done], epoch=number, first_step=looked + 1)
                 looked = done
-                speed = done * self.batches.size / (time.perf_counter() - start)
+                speed = done * self._images / (time.perf_counter() - start)
                 loss = float(losses[:done].mean())
                 observer.stepped(epoch=number, step=done, loss=loss, images_per_second=speed)
-            if stop():
+            # Processes ask each other, which costs too much for every step.
+            if (look or ranks.world == 1) and ranks.any(stop()):
                 raise TrainingInterrupted(
-                    f"interrupted in epoch {number} of {self.settings.epochs}"
+                    f"interrupted in epoch {number} of {self._settings.epochs}"
                 )
         seconds = time.perf_counter() - start
         self._check_weights(number)
         return EpochResult(
             loss=float(losses.mean()),
-            lr=lr,
-            images_per_second=self.batches.steps * self.batches.size / seconds,
+            lr=float(self.state.lr),
+            images_per_second=self.steps * self._images / seconds,
         )
 
-    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        state, (height, width) = self.state, self._size
-        pixels, target = augment(
-            images, labels, self.settings.augment, state.generator, height=height, width=width
-        )
-        loss = self._loss(pixels, target)
-        if self._keys is not None:
-            loss = loss + self.settings.mask_weight * self._keys.loss()
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        # One odd batch must not fill Adam's second moments for a thousand steps.
-        nn.utils.clip_grad_norm_(state.network.parameters(), self.settings.gradient_clip)
-        state.optimizer.step()
-        done = torch.tensor(state.step, device=state.device)
-        state.average.update(state.network, ema_decay(done, decay=self.settings.ema_decay))
-        state.step += 1
-        return loss.detach()
-
-    def _loss(self, pixels: Tensor, target: Tensor) -> Tensor:
-        """() float32 of augmented images (B, H, W, 3) in 0..255 and labels (B, H, W)."""
-        settings = self.settings
-        with autocast(self.state.device, settings.precision):
-            logits = self.state.network(self._deployed.normalize(pixels))
-            taught = None if self._teacher is None else self._teacher.logits(pixels)
-        loss = segmentation_loss(
-            logits,
-            target,
-            label_smoothing=settings.label_smoothing,
-            class_weights=self._class_weights,
-            loss=settings.loss,
-        )
-        if taught is None:
-            return loss
-        copied = distillation_loss(logits, taught, temperature=settings.teacher_temperature)
-        return (1 - settings.teacher_weight) * loss + settings.teacher_weight * copied
-
-    def _set_learning_rate(self) -> float:
-        rate = learning_rate(
-            torch.tensor(self.state.step),
-            peak=self.settings.peak_learning_rate,
-            warmup_steps=round(self.settings.warmup * self._total),
-            total_steps=self._total,
-        )
-        for group in self.state.optimizer.param_groups:
-            group["lr"] = float(rate)
-        return float(rate)
+    @property
+    def _images(self) -> int:
+        """Images of one step on all ranks together."""
+        return self._order.size * self._order.ranks.world
 
     def _check_weights(self, epoch: int) -> None:
         """The last step's update shows in no loss of this epoch, but would be saved."""
-        values = self.state.network.state_dict().values()
-        if not all(bool(value.isfinite().all()) for value in values):
+        values = [value for value in self.state.network.state_dict().values()]
+        if not bool(torch.stack([value.isfinite().all() for value in values]).all()):
             raise TrainingError(f"weights are no longer finite after epoch {epoch}: {_MEND}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -21,6 +22,7 @@ class TrainingInterrupted(TrainingError):
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether Ctrl-C or SIGTERM came; a second one ends at once.
 
+    Within a second two count as one: torchrun passes on what the terminal has sent already.
     Only the main thread gets signals; in another one the function is always false.
     """
     asked = threading.Event()
@@ -28,10 +30,15 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
         return
 
+    first = 0.0
+
     def stop(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+        nonlocal first
+        if not asked.is_set():
+            first = time.monotonic()
+            asked.set()
+        elif time.monotonic() - first > 1:
             raise KeyboardInterrupt
-        asked.set()
 
     former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -59,11 +59,23 @@ def cross_entropy(
         label_smoothing=label_smoothing,
         reduction="sum",
     )
-    valid = target != IGNORE
+    return total / labelled_weight(labels, class_weights).clamp(min=1e-6)
+
+
+def labelled_weight(labels: Tensor, class_weights: Tensor | None) -> Tensor:
+    """What the pixels of a batch weigh together in `segmentation_loss`: its denominator.
+
+    Args:
+        labels: (B, H, W) uint8, 255 = ignored.
+        class_weights: (K,) float32, or None for equal ones.
+
+    Returns:
+        () float32.
+    """
+    valid = labels != IGNORE
     if class_weights is None:
-        return total / valid.sum().clamp(min=1)
-    weight = class_weights[torch.where(valid, target, 0)] * valid
-    return total / weight.sum().clamp(min=1e-6)
+        return valid.sum().float()
+    return (class_weights[torch.where(valid, labels.long(), 0)] * valid).sum()
 
 
 def sqrt_class_weights(labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:

@@ -11,6 +11,9 @@ class Observer:
     def loading(self, split: str, done: int, total: int) -> None:
         """`done` of the `total` images of a split are in memory."""
 
+    def warned(self, message: str) -> None:
+        """Something does not work as it should; the run goes on."""
+
     def started(self, *, epoch: int, epochs: int, steps: int, device: str) -> None:
         """Training starts after `epoch` epochs of `epochs`, each of `steps` steps."""
 

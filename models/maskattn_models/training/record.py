@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from maskattn_models.checkpoint import Checkpoint, Samples, load_checkpoint, sav
 from maskattn_models.data import DataSet, GridStore, content_hash, spread
 from maskattn_models.keys import key_masks, key_shares
 from maskattn_models.network import Deployed, NetworkConfig
+from maskattn_models.training.commit import commit_of
 from maskattn_models.training.curves import write_curves
 from maskattn_models.training.history import write_history
+from maskattn_models.training.performance import Performance
 from maskattn_models.training.settings import TrainingSettings
 from maskattn_models.training.sheets import write_sheets
 from maskattn_models.training.state import RunState
@@ -30,6 +33,8 @@ _SECONDS_BETWEEN_DRAWINGS = 30.0
 
 _KEYS_FROM = 32
 """Validation images that the share of kept keys is taken from."""
+
+_FILES = ("last.pt", "best.pt", "history.csv", "curves.png", "predictions.png", "masks.png")
 
 
 def describe_run(
@@ -75,13 +80,28 @@ class Record:
         self._validation = validation
         self._samples = samples or Samples()
         self._drawn_at = time.monotonic()
+        self._commit = commit_of(Path(__file__))
+        self._performance: Mapping[str, Any] = {}
 
-    def save(self, state: RunState, best_iou: NDArray[np.float64] | None) -> None:
+    def clean(self) -> None:
+        """Remove what a run that was killed while it wrote has left in the folder."""
+        for name in _FILES:
+            stem, suffix = name.split(".")
+            for path in self.out.glob(f".{stem}.*.tmp.{suffix}"):
+                path.unlink(missing_ok=True)
+
+    def save(
+        self, state: RunState, best_iou: NDArray[np.float64] | None, performance: Performance
+    ) -> None:
         """Write what is due after an epoch; `best_iou` per class, (K,), if it is the best.
+
+        The best goes first: a kill between the two files leaves a `last.pt` from which the epoch
+        is repeated, never one that names a best epoch whose file is not there.
 
         Raises:
             CheckpointError: a file cannot be written.
         """
+        self._performance = asdict(performance)
         if best_iou is not None:
             names = [info.name for info in self._dataset.classes]
             iou = dict(zip(names, best_iou.tolist(), strict=True))
@@ -151,8 +171,9 @@ class Record:
                 "settings": self._run["settings"],
                 "epochs": state.epoch,
                 "seed": self.settings.seed,
-                "commit": "",
+                "commit": self._commit,
                 "versions": _versions(),
+                "performance": dict(self._performance),
                 "run": self._run,
             },
             metrics=metrics,

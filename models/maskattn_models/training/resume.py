@@ -1,4 +1,4 @@
-"""Going on with a run: only with the same data, network and settings."""
+"""Going on with a run: with the same data, network and settings, and for longer if asked."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from typing import Any
 
 from maskattn_edge.contract.errors import UsageError
 
-FREE = ("settings.device",)
+FREE = ("settings.device", "settings.graph", "settings.resident_share")
 """What may differ: a run may move to another machine."""
+
+_EPOCHS = "settings.epochs"
 
 
 def check_same(former: Mapping[str, Any], present: Mapping[str, Any]) -> None:
     """Compare what decides a run, nested plain data.
 
+    More epochs are allowed: the learning rate then follows the schedule of the longer run from
+    the step that was reached, so that it rises once. Fewer would end the cosine in the middle.
+
     Raises:
         UsageError: something differs; the message names the first difference.
     """
     before, now = _flat(former), _flat(present)
+    if now[_EPOCHS] > before.get(_EPOCHS, now[_EPOCHS]):
+        before[_EPOCHS] = now[_EPOCHS]
     for name in [*now, *(name for name in before if name not in now)]:
         if name not in FREE and before.get(name) != now.get(name):
             label = name.rpartition(".")[2].replace("_", " ")

@@ -85,8 +85,8 @@ class TrainingSettings:
     differ in augmentation.
 
     Args:
-        epochs: passes over the training split.
-        batch: images of one step; the whole split if it has fewer.
+        epochs: passes over the training split; a resumed run may have more than before.
+        batch: images of one step, of all processes together; the whole split if it has fewer.
         learning_rate: peak, of a batch of 32; it grows with the square root of the batch.
         weight_decay: of AdamW; biases and norms are left out.
         warmup: share of all steps in which the learning rate rises.
@@ -107,6 +107,9 @@ class TrainingSettings:
         resize: how an image is brought to the network's size, in training and at work.
         device: where to compute; `auto` takes a CUDA device if there is one.
         precision: of the forward pass; `auto` is bf16 on CUDA and fp32 on the CPU.
+        graph: whether a step on CUDA is captured in a CUDA graph; the CPU has none.
+        resident_share: the training split is kept on the GPU if it needs no more than this
+            share of the memory that is free there; else batches are streamed to it.
         patience: stop after so many epochs without a better validation mIoU; None never does.
         samples: whether checkpoints carry calibration and held-out images.
         augment: how training images are changed.
@@ -135,6 +138,8 @@ class TrainingSettings:
     resize: Resize = "stretch"
     device: Device = "auto"
     precision: Precision = "auto"
+    graph: bool = True
+    resident_share: float = 0.5
     patience: int | None = None
     samples: bool = True
     augment: AugmentSettings = field(default_factory=AugmentSettings)
@@ -160,6 +165,7 @@ class TrainingSettings:
         _check_between("mask_weight", self.mask_weight, 0, 1000)
         _check_between("seed", self.seed, 0, 2**63 - 1)
         _check_between("working_scale", self.working_scale, 1, 4)
+        _check_between("resident_share", self.resident_share, 0, 1)
         if self.patience is not None:
             _check_between("patience", self.patience, 1, 1_000_000)
 

@@ -8,9 +8,10 @@ moment.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,19 +24,24 @@ from maskattn_models.backbone import pretrained_path
 from maskattn_models.checkpoint import Checkpoint, load_checkpoint
 from maskattn_models.data import DataSet, GridStore, decode_split
 from maskattn_models.network import Deployed, NetworkConfig
-from maskattn_models.training.batches import Batches
+from maskattn_models.training.batches import Batches, open_batches
 from maskattn_models.training.curves import check_drawing
 from maskattn_models.training.device import choose_device
 from maskattn_models.training.distillation import Teacher, check_teacher
 from maskattn_models.training.epoch import Epoch
 from maskattn_models.training.history import EpochRow, to_rows
 from maskattn_models.training.interruption import TrainingInterrupted
+from maskattn_models.training.loss import sqrt_class_weights
 from maskattn_models.training.observer import Observer
+from maskattn_models.training.order import Order
+from maskattn_models.training.performance import Performance, measured, reset_peak_memory
+from maskattn_models.training.ranks import Ranks
 from maskattn_models.training.record import Record, describe_run
 from maskattn_models.training.resume import check_same
 from maskattn_models.training.samples import take_samples
 from maskattn_models.training.settings import TrainingSettings
 from maskattn_models.training.state import RunState, new_state
+from maskattn_models.training.step import TrainingStep
 from maskattn_models.training.validation import validate
 
 Stop = Callable[[], bool]
@@ -56,6 +62,7 @@ def train(
     resume: bool = False,
     observer: Observer | None = None,
     stop: Stop = never,
+    ranks: Ranks | None = None,
 ) -> Checkpoint:
     """Train a network on the split `train`, choose its best epoch on `val`.
 
@@ -69,9 +76,11 @@ def train(
         out: folder for `last.pt`, `best.pt`, `history.csv`, `curves.png`, `predictions.png` and
             `masks.png`.
         teacher: a trained network whose answers this one learns beside the labels.
-        resume: go on from `out`/last.pt.
+        resume: go on from `out`/last.pt; for longer, if `settings` has more epochs.
         observer: told how the run goes.
         stop: asked after each step; if true the run ends with `TrainingInterrupted`.
+        ranks: this process among those that train together, see `joined`; each holds the data,
+            and only the first one writes to `out` and is told by others how the run goes.
 
     Returns:
         The best checkpoint, as read from `best.pt`.
@@ -86,27 +95,29 @@ def train(
         TrainingInterrupted: `stop` returned true.
         CheckpointError: a checkpoint cannot be written or read.
     """
-    observer = observer or Observer()
+    observer, ranks = observer or Observer(), ranks or Ranks()
     check_drawing()
-    device = choose_device(settings.device)
+    device = choose_device(settings.device, index=ranks.local_rank)
     _check_classes(dataset, config)
-    former = _former(out, resume)
+    former = ranks.by_first(lambda: _former(out, resume))
     pretrained = former is None and settings.pretrained and config.backbone is not None
     if pretrained:
         pretrained_path()  # says what is missing before the data are read
     if teacher is not None:
         check_teacher(teacher, dataset.classes, config, settings.resize)
-    run = describe_run(dataset, config, settings)
+    run = ranks.together(lambda: describe_run(dataset, config, settings))
     run["teacher"] = None if teacher is None else teacher.sha256
+    _check_same_data(run, ranks)
     if former is not None:
         check_same(former.training["run"], run)
-    training, validation = _load(dataset, config, settings, observer, stop)
+    training, validation = ranks.together(lambda: _load(dataset, config, settings, observer, stop))
     with _own_random_numbers(device):
+        reset_peak_memory(device)
         # Before the seed is set: building a network takes random numbers.
         guide = None if teacher is None else Teacher(teacher, device)
-        state = new_state(config, settings, device, pretrained=pretrained)
+        state = new_state(config, settings, device, ranks, pretrained=pretrained)
         if former is not None:
-            _restore(state, former, out)
+            _restore(state, former, out, settings, ranks)
         record = Record(
             out=out,
             dataset=dataset,
@@ -118,43 +129,72 @@ def train(
             if settings.samples
             else None,
         )
-        epoch = Epoch(
-            state,
-            Batches(training, settings.batch, device),
-            config,
-            settings,
-            guide,
-        )
-        if settings.class_weights == "sqrt":
-            epoch.weigh(training.labels)
+        epoch, batches = _epoch(state, training, config, settings, ranks, guide)
+        if ranks.first:
+            record.clean()
         if former is None:
-            record.save_last(state)
+            _exchange_random(state, ranks)
+            ranks.by_first(lambda: record.save_last(state))
         observer.started(
-            epoch=state.epoch,
-            epochs=settings.epochs,
-            steps=epoch.batches.steps,
-            device=str(device),
+            epoch=state.epoch, epochs=settings.epochs, steps=epoch.steps, device=device.type
         )
-        _run(state, epoch, record, validation, observer, stop)
-    return load_checkpoint(record.best_path)
+        _run(state, epoch, batches, record, validation, observer, stop, ranks)
+    return ranks.by_first(lambda: load_checkpoint(record.best_path))
+
+
+def _epoch(
+    state: RunState,
+    training: GridStore,
+    config: NetworkConfig,
+    settings: TrainingSettings,
+    ranks: Ranks,
+    teacher: Teacher | None,
+) -> tuple[Epoch, Batches]:
+    """What runs the epochs, and where their images come from."""
+    order = Order(images=len(training), batch=settings.batch, seed=settings.seed, ranks=ranks)
+    batches = open_batches(
+        training,
+        steps=order.steps,
+        size=order.size,
+        device=state.device,
+        resident_share=settings.resident_share,
+    )
+    weights = None
+    if settings.class_weights == "sqrt":
+        weights = torch.from_numpy(sqrt_class_weights(training.labels, config.classes))
+        weights = weights.to(state.device)
+    step = TrainingStep(
+        state,
+        batches,
+        config,
+        settings,
+        ranks=ranks,
+        steps=order.steps,
+        class_weights=weights,
+        teacher=teacher,
+    )
+    return Epoch(step, batches, order, settings), batches
 
 
 def _run(
     state: RunState,
     epoch: Epoch,
+    batches: Batches,
     record: Record,
     validation: GridStore,
     observer: Observer,
     stop: Stop,
+    ranks: Ranks,
 ) -> None:
     settings = record.settings
+    share = ranks.part(validation)
     deployed = Deployed(state.average.network).to(state.device)
     try:
         while state.epoch < settings.epochs and not _patience_is_over(state, settings):
             start = time.perf_counter()
             done = epoch.run(observer, stop)
-            confusion = validate(
-                deployed, validation, classes=record.config.classes, device=state.device
+            confusion = ranks.sum(
+                validate(deployed, share, classes=record.config.classes, device=state.device)
             )
             state.epoch += 1
             row = EpochRow(
@@ -167,14 +207,42 @@ def _run(
                 images_per_second=done.images_per_second,
             )
             best = _note(state, row)
-            record.save(state, iou_per_class(confusion) if best else None)
+            performance = measured(
+                state.history,
+                state.device,
+                processes=ranks.world,
+                graph=epoch.captured,
+                resident=batches.resident,
+            )
+            _exchange_random(state, ranks)
+            _save(record, state, iou_per_class(confusion) if best else None, performance, ranks)
             observer.validated(row, best=best)
     except TrainingInterrupted as error:
-        record.draw(state)
+        _draw(record, state, ranks)
         raise TrainingInterrupted(f"{error}; {_summary(state)}; go on with --resume") from error
     except TrainingError as error:
         raise TrainingError(f"{error}; {_summary(state)}") from error
-    record.draw(state)
+    _draw(record, state, ranks)
+
+
+def _save(
+    record: Record,
+    state: RunState,
+    best_iou: NDArray[np.float64] | None,
+    performance: Performance,
+    ranks: Ranks,
+) -> None:
+    ranks.by_first(lambda: record.save(state, best_iou, performance))
+
+
+def _draw(record: Record, state: RunState, ranks: Ranks) -> None:
+    ranks.by_first(lambda: record.draw(state))
+
+
+def _exchange_random(state: RunState, ranks: Ranks) -> None:
+    """Bring the random states of all ranks to the one that writes them."""
+    if ranks.world > 1:
+        state.random_of_ranks = ranks.gather(state.random())
 
 
 def _note(state: RunState, row: EpochRow) -> bool:
@@ -206,6 +274,17 @@ def _check_classes(dataset: DataSet, config: NetworkConfig) -> None:
         )
 
 
+def _check_same_data(run: Mapping[str, Any], ranks: Ranks) -> None:
+    """Refuse hosts whose copies of the data differ, all of them with the same message."""
+    names = ("training_data", "validation_data")
+    found = ranks.gather([run[name] for name in names])
+    if any(hashes != found[0] for hashes in found):
+        other = next(rank for rank, hashes in enumerate(found) if hashes != found[0])
+        raise DataError(
+            f"process {other} reads other data than process 0: copy the same data set to all hosts"
+        )
+
+
 def _former(out: Path, resume: bool) -> Checkpoint | None:
     last = out / "last.pt"
     if not resume:
@@ -222,17 +301,22 @@ def _former(out: Path, resume: bool) -> Checkpoint | None:
     return former
 
 
-def _restore(state: RunState, former: Checkpoint, out: Path) -> None:
+def _restore(
+    state: RunState, former: Checkpoint, out: Path, settings: TrainingSettings, ranks: Ranks
+) -> None:
     assert former.resume is not None  # checked when it was read
     try:
-        state.restore(former.resume, former.weights)
+        state.restore(former.resume, former.weights, ranks)
         state.history = to_rows(former.history)
     except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
             f"{out / 'last.pt'}: its state of the run is damaged: start anew in another --out"
         ) from error
+    planned = state.schedules[-1][1] if state.schedules else settings.epochs
+    if settings.epochs != planned:
+        state.schedules.append((state.epoch, settings.epochs))
     best = out / "best.pt"
-    if state.best_epoch and not best.exists():
+    if not ranks.by_first(lambda: best.exists() or not state.best_epoch):
         raise CheckpointError(
             f"{best}: no such file, though epoch {state.best_epoch} was the best: put it back "
             "beside last.pt, or start anew in another --out"
@@ -279,6 +363,6 @@ def _check_labelled(labels: NDArray[np.uint8], dataset: DataSet, split: str) -> 
 @contextmanager
 def _own_random_numbers(device: torch.device) -> Iterator[None]:
     """Leave PyTorch's global random numbers, which dropout uses, to the caller as they were."""
-    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    devices = [device.index] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         yield

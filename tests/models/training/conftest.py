@@ -1,9 +1,18 @@
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from maskattn_models.data import open_dataset
+from maskattn_models.data import GridStore, open_dataset
 from maskattn_models.network import NetworkConfig
+from maskattn_models.training.batches import open_batches
+from maskattn_models.training.order import Order
+from maskattn_models.training.ranks import Ranks
+from maskattn_models.training.settings import TrainingSettings
+from maskattn_models.training.state import new_state
+from maskattn_models.training.step import TrainingStep
 
 
 def draw(rng, side=48):
@@ -39,3 +48,69 @@ def squares(tmp_path_factory):
 @pytest.fixture
 def tiny():
     return NetworkConfig(classes=2, size="n", height=32, width=32)
+
+
+STEP_CONFIG = NetworkConfig(classes=3, size="n", height=32, width=32)
+STEP_SETTINGS = TrainingSettings(epochs=2, batch=4, seed=1)
+
+
+def random_store(images=12, side=48):
+    rng = np.random.default_rng(0)
+    return GridStore(
+        images=rng.integers(0, 256, (images, side, side, 3), np.uint8),
+        labels=rng.integers(0, 3, (images, side, side), np.uint8),
+    )
+
+
+def make_step(device="cpu", *, settings=STEP_SETTINGS, config=STEP_CONFIG):
+    """A step, its batches and its order."""
+    device, store = torch.device(device), random_store()
+    state = new_state(config, settings, device)
+    order = Order(images=len(store), batch=settings.batch, seed=settings.seed, ranks=Ranks())
+    batches = open_batches(
+        store,
+        steps=order.steps,
+        size=order.size,
+        device=device,
+        resident_share=settings.resident_share,
+    )
+    weights = torch.tensor([0.5, 1.0, 2.0], device=device)
+    step = TrainingStep(
+        state, batches, config, settings, ranks=Ranks(), steps=order.steps, class_weights=weights
+    )
+    step.restart()
+    batches.start(order.epoch(1))
+    return step, batches, order
+
+
+def everything(step):
+    """All that a step changes, by name, copied to the host."""
+    state = step.state
+    found = {f"network {name}": value for name, value in state.network.state_dict().items()}
+    found |= {f"mean {name}": v for name, v in state.average.network.state_dict().items()}
+    for index, values in enumerate(state.optimizer.state.values()):
+        found |= {f"optimizer {index} {name}": value for name, value in values.items()}
+    found |= {"step": state.step, "lr": state.lr, "losses": step.losses, "at": step.position}
+    found |= {name: value for name, value in state.random().items() if value is not None}
+    return {name: value.detach().cpu().clone() for name, value in found.items()}
+
+
+def launch_steps(step, batches, steps, launch=None):
+    """Launch steps of an epoch as `Epoch` does."""
+    for index in range(steps):
+        batches.take(index)
+        (launch or step)()
+        batches.fetch(index + 1)
+
+
+@pytest.fixture(scope="session")
+def stepping():
+    """Training steps on random pictures, and all that they change."""
+    return SimpleNamespace(
+        config=STEP_CONFIG,
+        settings=STEP_SETTINGS,
+        random_store=random_store,
+        make=make_step,
+        everything=everything,
+        run=launch_steps,
+    )

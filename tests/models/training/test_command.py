@@ -18,6 +18,7 @@ def test_it_trains_and_says_what_to_do_next(squares, tmp_path, capsys):
     said = capsys.readouterr()
     assert "epoch 2/2  loss" in said.err
     assert f"next: maskattn-edge export {out / 'best.pt'}" in said.out
+    assert "images/s on cpu" in said.out
     for word in ("square", "mean IoU", "history.csv", "masks.png"):
         assert word in said.out
     assert command(squares, "--epochs", "2", "--out", str(out)) == 2

@@ -7,6 +7,7 @@ from maskattn_models.training import AugmentSettings, TrainingSettings
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"resident_share": 1.5}, "resident share must be 0 to 1, got 1.5"),
         ({"epochs": 0}, "epochs must be 1 to 1e.06, got 0"),
         ({"batch": 0}, "batch must be 1 to 65536, got 0"),
         ({"learning_rate": 0.0}, "learning rate must be 1e-08 to 10, got 0"),

@@ -1,10 +1,12 @@
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,10 +14,13 @@ import pytest
 import torch
 
 from maskattn_edge.contract.errors import CheckpointError, DataError, TrainingError, UsageError
+from maskattn_models import training
 from maskattn_models.checkpoint import calibration_images, held_out_images, load_checkpoint
 from maskattn_models.data import open_dataset
 from maskattn_models.network import NetworkConfig
 from maskattn_models.training import Observer, TrainingInterrupted, TrainingSettings, train
+from maskattn_models.training.commit import commit_of
+from maskattn_models.training.schedule import learning_rate
 
 SETTINGS = TrainingSettings(epochs=3, batch=4, seed=3, device="cpu")
 
@@ -93,6 +98,10 @@ def test_what_the_best_checkpoint_holds(finished, squares):
     assert best.training["seed"] == 3
     assert best.training["settings"]["batch"] == 4
     assert set(best.training["versions"]) == {"maskattn_edge", "torch", "numpy", "python"}
+    assert best.training["performance"]["images_per_second"] > 0
+    assert best.training["performance"]["peak_memory_bytes"] is None
+    assert best.training["performance"]["graph"] is False
+    assert best.training["commit"] == commit_of(Path(training.__file__))
     assert set(best.training["val_iou"]) == {"ground", "square"}
     assert best.training["epochs"] == best.history[-1]["epoch"]
     assert len(calibration_images(best)) == 8
@@ -156,13 +165,40 @@ def test_the_best_checkpoint_is_no_run_to_resume(finished, squares, tiny, tmp_pa
     ("changes", "message"),
     [
         ({"batch": 2}, "run to resume has batch 4, this command 2: repeat"),
-        ({"epochs": 9}, "has epochs 3, this command 9"),
+        ({"epochs": 2}, "has epochs 3, this command 2"),
         ({"resize": "letterbox"}, "has resize 'stretch', this command 'letterbox'"),
     ],
 )
 def test_resuming_with_other_settings(finished, squares, tiny, changes, message):
     with pytest.raises(UsageError, match=message):
         train(squares, tiny, replace(SETTINGS, **changes), finished[0], resume=True)
+
+
+def test_a_finished_run_goes_on_for_longer(finished, squares, tiny, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(finished[0], out)
+    notes, longer = Notes(), replace(SETTINGS, epochs=6)
+    best = train(squares, tiny, longer, out, resume=True, observer=notes)
+    assert [row.epoch for row, _ in notes.rows] == [4, 5, 6]
+    # Two steps an epoch: step 8 of 12 is the last of epoch 4, and warm-up is one step.
+    expected = learning_rate(
+        torch.tensor(7), peak=SETTINGS.peak_learning_rate, warmup_steps=1, total_steps=12
+    )
+    assert notes.rows[0][0].lr == pytest.approx(float(expected))
+    assert notes.rows[0][0].lr > 5 * finished[2].rows[-1][0].lr
+    last = load_checkpoint(out / "last.pt")
+    assert last.resume["schedules"] == [[0, 3], [3, 6]]
+    assert last.training["settings"]["epochs"] == 6
+    assert best.metrics["val_miou"] >= finished[1].metrics["val_miou"]
+
+
+def test_what_a_killed_run_left_is_removed(squares, tiny, tmp_path):
+    settings, out = replace(SETTINGS, epochs=1), tmp_path / "run"
+    out.mkdir()
+    (out / ".last.abc.tmp.pt").write_bytes(b"half")
+    (out / ".others.tmp.pt").write_bytes(b"not ours")
+    train(squares, tiny, settings, out)
+    assert {path.name for path in out.iterdir() if path.name[0] == "."} == {".others.tmp.pt"}
 
 
 def test_resuming_with_another_network(finished, squares):
@@ -203,15 +239,15 @@ def test_a_damaged_state_is_refused(finished, squares, tiny, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(squares, tiny, tmp_path, monkeypatch):
-    from maskattn_models.training import epoch
+    from maskattn_models.training import step
 
-    real, calls = epoch.segmentation_loss, []
+    real, calls = step.segmentation_loss, []
 
     def broken(*args, **kwargs):
         calls.append(1)
         return real(*args, **kwargs) * (float("nan") if len(calls) == 4 else 1)
 
-    monkeypatch.setattr(epoch, "segmentation_loss", broken)
+    monkeypatch.setattr(step, "segmentation_loss", broken)
     with pytest.raises(TrainingError, match="loss is nan in step 2 of epoch 2: lower the learning"):
         train(squares, tiny, SETTINGS, tmp_path / "run")
     kept = load_checkpoint(tmp_path / "run" / "last.pt")

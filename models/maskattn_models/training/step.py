@@ -1,0 +1,132 @@
+"""One training step, from a batch's indices to new weights, that never waits for the device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from maskattn_models.network import Deployed, NetworkConfig
+from maskattn_models.training.augment import augment
+from maskattn_models.training.batches import Batches
+from maskattn_models.training.device import autocast
+from maskattn_models.training.distillation import Teacher, distillation_loss
+from maskattn_models.training.key_target import KeyTarget
+from maskattn_models.training.loss import labelled_weight, segmentation_loss
+from maskattn_models.training.ranks import Ranks
+from maskattn_models.training.schedule import ema_decay, learning_rate
+from maskattn_models.training.settings import TrainingSettings
+from maskattn_models.training.state import RunState
+
+
+class TrainingStep:
+    """A function without arguments or result: what it reads and changes lies in fixed tensors.
+
+    So it may be captured in a CUDA graph and replayed. Which batch is next, the learning rate
+    and the share of the average are computed on the device from counters that lie there.
+
+    Args:
+        state: of the run; the step changes it.
+        batches: where images come from.
+        config: of the network.
+        settings: of the run.
+        ranks: that share the batch.
+        steps: of an epoch.
+        class_weights: (K,) float32 on the device, or None for equal ones.
+        teacher: whose answers are learned beside the labels.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        batches: Batches,
+        config: NetworkConfig,
+        settings: TrainingSettings,
+        *,
+        ranks: Ranks,
+        steps: int,
+        class_weights: Tensor | None,
+        teacher: Teacher | None = None,
+    ) -> None:
+        self.state = state
+        self.losses = torch.zeros(steps, device=state.device)
+        self.position = torch.zeros(1, dtype=torch.int64, device=state.device)
+        self._batches = batches
+        self._settings = settings
+        self._ranks = ranks
+        self._size = (config.height, config.width)
+        self._class_weights = class_weights
+        self._teacher = teacher
+        share = settings.mask_share
+        self._keys = None if share is None else KeyTarget(state.network, share)
+        self._deployed = Deployed(state.network).to(state.device)
+        self._parameters = [p for p in state.network.parameters() if p.requires_grad]
+        self._total = settings.epochs * steps
+
+    def restart(self) -> None:
+        """Go to the beginning of an epoch."""
+        self.position.zero_()
+        self.losses.zero_()
+        self.state.network.train()
+
+    def __call__(self) -> None:
+        """Train on the batch at `position`, note its loss in `losses`, and move on."""
+        state, settings, (height, width) = self.state, self._settings, self._size
+        images, labels = self._batches.batch(self.position)
+        pixels, target = augment(
+            images, labels, settings.augment, state.generator, height=height, width=width
+        )
+        loss = self._gradients(pixels, target)
+        # One odd batch must not fill Adam's second moments for a thousand steps.
+        nn.utils.clip_grad_norm_(self._parameters, settings.gradient_clip)
+        self._set_learning_rate()
+        state.optimizer.step()
+        state.average.update(state.network, ema_decay(state.step, decay=settings.ema_decay))
+        self.losses.index_copy_(0, self.position, loss.reshape(1))
+        # Around at the end: steps to warm up may be more than an epoch has.
+        self.position.add_(1).remainder_(len(self.losses))
+        state.step.add_(1)
+
+    def _gradients(self, pixels: Tensor, target: Tensor) -> Tensor:
+        """Gradients of the mean loss over all ranks' labelled pixels; that loss, ().
+
+        Cross-entropy is the same on any number of ranks. A loss of overlap or of a teacher is
+        the mean of the ranks' own, each weighted by its labelled pixels.
+        """
+        state, loss = self.state, self._loss(pixels, target)
+        if self._keys is not None:
+            loss = loss + self._settings.mask_weight * self._keys.loss()
+        share = self._ranks.share(labelled_weight(target, self._class_weights))
+        if share is not None:
+            loss = loss * share
+        # None, not zero: the first gradients of a capture then come from the graph's own memory.
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        return self._ranks.add_up(gradients, loss.detach())
+
+    def _loss(self, pixels: Tensor, target: Tensor) -> Tensor:
+        """() float32 of augmented images (B, H, W, 3) in 0..255 and labels (B, H, W)."""
+        settings = self._settings
+        with autocast(self.state.device, settings.precision):
+            logits = self.state.network(self._deployed.normalize(pixels))
+            taught = None if self._teacher is None else self._teacher.logits(pixels)
+        loss = segmentation_loss(
+            logits,
+            target,
+            label_smoothing=settings.label_smoothing,
+            class_weights=self._class_weights,
+            loss=settings.loss,
+        )
+        if taught is None:
+            return loss
+        copied = distillation_loss(logits, taught, temperature=settings.teacher_temperature)
+        return (1 - settings.teacher_weight) * loss + settings.teacher_weight * copied
+
+    def _set_learning_rate(self) -> None:
+        rate = learning_rate(
+            self.state.step,
+            peak=self._settings.peak_learning_rate,
+            warmup_steps=round(self._settings.warmup * self._total),
+            total_steps=self._total,
+        )
+        self.state.lr.copy_(rate)
