@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.main import get_command
@@ -63,7 +64,9 @@ def run_command(arguments: Sequence[str]) -> int:
     """Run one command line; errors become one line on stderr. Returns the exit code."""
     options = _Options()
     try:
-        code = _invoke(list(arguments), options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = _invoke(list(arguments), options)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -88,6 +91,27 @@ def _invoke(arguments: list[str], options: _Options) -> int:
     except typer.Exit as done:
         return int(done.exit_code)
     return 0
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Our own warnings in one line; others as Python shows them."""
+    from maskattn_edge.contract.errors import MaskAttnWarning
+
+    if issubclass(category, MaskAttnWarning):
+        print("warning:", " ".join(str(message).split()), file=sys.stderr)
+    else:
+        print(
+            warnings.formatwarning(message, category, filename, lineno, line),
+            end="",
+            file=sys.stderr,
+        )
 
 
 def _explain(error: Exception) -> int:

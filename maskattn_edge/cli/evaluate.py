@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def evaluate(
     model: Annotated[
         Path,
-        typer.Argument(metavar="MODEL_OR_CKPT", help="Model file (.onnx) or checkpoint (.pt)."),
+        typer.Argument(
+            metavar="MODEL_OR_CKPT", help="Model file (.onnx) or checkpoint (.pt, .pth)."
+        ),
     ],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data set.")],
     split: Annotated[str, typer.Option(help="Which part of it.")] = "test",

@@ -7,6 +7,10 @@ prints it without a traceback and exits with `exit_code`.
 from __future__ import annotations
 
 
+class MaskAttnWarning(UserWarning):
+    """Something works, but not as its user may expect; one clear sentence, as in an error."""
+
+
 class MaskAttnError(Exception):
     """Anything this project refuses or fails at, with one clear sentence."""
 

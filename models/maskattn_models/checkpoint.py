@@ -1,12 +1,14 @@
 """Checkpoints: written whole or not at all, read as from a stranger.
 
-The layout and its limits are the contract `maskattn_edge.contract.checkpoint`.
+The layout and its limits are the contract `maskattn_edge.contract.checkpoint`. Checkpoints of the
+published MaskAttn-UNet are read too: `maskattn_models.published`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -29,10 +31,22 @@ from maskattn_edge.contract.checkpoint import (
     VERSION,
 )
 from maskattn_edge.contract.classes import ClassInfo
-from maskattn_edge.contract.errors import CheckpointError, ContractError, UsageError
+from maskattn_edge.contract.errors import (
+    CheckpointError,
+    ContractError,
+    MaskAttnWarning,
+    UsageError,
+)
 from maskattn_edge.contract.spec import InputSpec
 from maskattn_edge.pictures import decode_labels, decode_rgb, encode_labels, encode_rgb
-from maskattn_models.network import Deployed, MaskAttnUNet, NetworkConfig, build_network
+from maskattn_models.network import Deployed, NetworkConfig, SegmentationNetwork, build_network
+from maskattn_models.published import (
+    PublishedConfig,
+    PublishedWeights,
+    build_published,
+    published_classes,
+    read_published,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +65,7 @@ class Samples:
 class Checkpoint:
     """A checkpoint in memory; see `maskattn_edge.contract.checkpoint` for each part."""
 
-    network: NetworkConfig
+    network: NetworkConfig | PublishedConfig
     weights: Mapping[str, Tensor]
     classes: tuple[ClassInfo, ...]
     input: InputSpec
@@ -63,13 +77,17 @@ class Checkpoint:
     resume: Mapping[str, Any] | None = None
     sha256: str = ""
 
-    def build(self) -> MaskAttnUNet:
+    def build(self) -> SegmentationNetwork:
         """The network with these weights, in evaluation mode on the CPU.
 
         Raises:
             CheckpointError: the weights are not those of the configuration.
         """
-        network = build_network(self.network)
+        network: SegmentationNetwork
+        if isinstance(self.network, PublishedConfig):
+            network = build_published(self.network)
+        else:
+            network = build_network(self.network)
         try:
             network.load_state_dict(dict(self.weights))
         except RuntimeError as error:
@@ -106,8 +124,11 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically: a kill at any moment leaves the former file.
 
     Raises:
-        CheckpointError: the disk is full or the folder cannot be written.
+        CheckpointError: the disk is full, the folder cannot be written, or the network is a
+            published one, which only exists in its own form.
     """
+    if isinstance(checkpoint.network, PublishedConfig):
+        raise CheckpointError(f"{path}: a published network has a form of its own: keep its file")
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -138,11 +159,18 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path, *, map_location: str = "cpu") -> Checkpoint:
-    """Read a checkpoint; nothing in it is executed.
+    """Read a checkpoint, of this contract or a published one; nothing in it is executed.
+
+    A published one lacks names of its classes: `<stem>.classes.json` beside it is read, if there.
 
     Raises:
         CheckpointError: the file is missing, truncated, too large, would execute code, or is not
-            a checkpoint of this contract. The message names the file.
+            a checkpoint of either kind. The message names the file.
+        DataError: `<stem>.classes.json` does not name the classes of a published network.
+
+    Warns:
+        MaskAttnWarning: the checkpoint is a published one; the message says what is missing in it
+            and how it was filled.
     """
     _check_container(path)
     try:
@@ -157,9 +185,38 @@ def load_checkpoint(path: Path, *, map_location: str = "cpu") -> Checkpoint:
             f"{path}: not a complete checkpoint ({_reason(error)}): copy it again"
         ) from error
     try:
+        published = read_published(content)
+        if published is not None:
+            return _from_published(published, path)
         return _parse(content, _sha256(path))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+
+
+def _from_published(published: PublishedWeights, path: Path) -> Checkpoint:
+    config = published.config
+    own_names = path.with_suffix(".classes.json")
+    classes, source = published_classes(
+        config.classes, own=own_names, instance_heads=published.instance_heads
+    )
+    warnings.warn(
+        f"{path}: a published checkpoint, which lacks the key mask (random, drawn at the first "
+        f"batch, never saved): every key is kept. It has {source}; other names go into "
+        f"{own_names.name} beside it",
+        MaskAttnWarning,
+        stacklevel=3,
+    )
+    return Checkpoint(
+        network=config,
+        weights=published.weights,
+        classes=classes,
+        input=InputSpec(height=config.height, width=config.width, resize="stretch"),
+        training={
+            "data": f"not stated; published MaskAttn-UNet checkpoint, {source}; its key mask was "
+            "not saved, every key is kept"
+        },
+        sha256=_sha256(path),
+    )
 
 
 def load_network(path: Path) -> LoadedNetwork:

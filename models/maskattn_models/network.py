@@ -174,7 +174,16 @@ class MaskAttention(nn.Module):
         return kept | none[:, None, None]
 
 
-class MaskAttnUNet(nn.Module):
+class SegmentationNetwork(nn.Module):
+    """Any network that `Deployed` wraps: normalised image (B, 3, H, W) to logits (B, K, H, W)."""
+
+    @property
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of red, green and blue in 0..255; ImageNet's if not its own."""
+        return _MEAN, _STD
+
+
+class MaskAttnUNet(SegmentationNetwork):
     """The network: normalised image (B, 3, H, W) to logits (B, classes, H, W).
 
     Four stages of two 3x3 convolutions halve the grid down to 1/16; mask attention follows the
@@ -207,6 +216,11 @@ class MaskAttnUNet(nn.Module):
         self.decode1 = conv_bn_relu(decoder, decoder)
         self.drop = nn.Dropout2d(config.dropout)
         self.head = nn.Conv2d(decoder, config.classes, 1)
+
+    @property
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """As its configuration has it."""
+        return self.config.normalization
 
     def _attention(self, channels: int) -> nn.Module:
         kind = self.config.attention
@@ -263,10 +277,10 @@ class Deployed(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: MaskAttnUNet) -> None:
+    def __init__(self, network: SegmentationNetwork) -> None:
         super().__init__()
         self.network = network
-        for name, values in zip(("mean", "std"), network.config.normalization, strict=True):
+        for name, values in zip(("mean", "std"), network.normalization, strict=True):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ from maskattn_edge.preprocess import Resize
 if TYPE_CHECKING:
     from maskattn_models.keys import KeyTally
 
+_CHECKPOINTS = (".pt", ".pth")
+
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """From an image, (1, h, w, 3) uint8 RGB, to its labels, (1, h, w) uint8."""
 
@@ -48,7 +50,7 @@ class OpenedModel:
 
 @contextmanager
 def open_predictor(path: Path) -> Iterator[OpenedModel]:
-    """Open a model file (`.onnx`) or a checkpoint (`.pt`) for the length of the block.
+    """Open a model file (`.onnx`) or a checkpoint (`.pt`, `.pth`) for the length of the block.
 
     Raises:
         UsageError: the file has another suffix.
@@ -58,11 +60,11 @@ def open_predictor(path: Path) -> Iterator[OpenedModel]:
     if path.suffix == ".onnx":
         with _onnx(path) as opened:
             yield opened
-    elif path.suffix == ".pt":
+    elif path.suffix in _CHECKPOINTS:
         with _checkpoint(path) as opened:
             yield opened
     else:
-        raise UsageError(f"{path}: a model to evaluate is an .onnx or a .pt file")
+        raise UsageError(f"{path}: a model to evaluate is an .onnx, a .pt or a .pth file")
 
 
 @contextmanager

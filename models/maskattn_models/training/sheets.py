@@ -11,14 +11,14 @@ from maskattn_edge.contract.classes import ClassInfo
 from maskattn_models.data import GridStore, spread
 from maskattn_models.evaluation import mask_sheet, prediction_sheet, write_sheet
 from maskattn_models.keys import key_masks
-from maskattn_models.network import Deployed, MaskAttnUNet
+from maskattn_models.network import Deployed, SegmentationNetwork
 from maskattn_models.training.validation import predict
 
 _SHOWN = 8
 
 
 def write_sheets(
-    folder: Path, network: MaskAttnUNet, store: GridStore, classes: Sequence[ClassInfo]
+    folder: Path, network: SegmentationNetwork, store: GridStore, classes: Sequence[ClassInfo]
 ) -> None:
     """Write both sheets of samples spread over `store`; `network` is on the CPU.
 

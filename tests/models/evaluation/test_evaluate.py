@@ -180,7 +180,7 @@ def test_confusion_of_another_size_is_refused(dataset):
 
 def test_only_model_files_and_checkpoints_are_opened(tmp_path):
     with (
-        pytest.raises(UsageError, match=r"net\.engine: .* an \.onnx or a \.pt file"),
+        pytest.raises(UsageError, match=r"net\.engine: .* an \.onnx, a \.pt or a \.pth file"),
         open_predictor(tmp_path / "net.engine"),
     ):
         pass
