@@ -26,9 +26,10 @@ from maskattn_edge.contract.spec import (
 )
 from maskattn_edge.latency import LatencySettings
 from maskattn_edge.pictures import encode_labels, encode_rgb
+from maskattn_export import half, int8
 from maskattn_export.graph import run_torch, to_onnx
 from maskattn_export.half import to_fp16
-from maskattn_export.int8 import KEPT_REASON, METHOD, kept_nodes, to_int8
+from maskattn_export.int8 import to_int8
 from maskattn_export.samples import ExportImages, export_images
 from maskattn_export.settings import PRECISIONS, ExportSettings, Precision
 from maskattn_export.verify import Verification, labelled_miou, verify
@@ -36,6 +37,9 @@ from maskattn_models.checkpoint import Checkpoint, load_checkpoint
 from maskattn_models.data import spread
 
 _TOOLS = ("torch", "onnx", "onnxruntime")
+
+_TIMING = LatencySettings(warmup_frames=5, min_frames=20)
+"""Enough for a median; a network that takes seconds a frame is not waited for long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,7 @@ def export_checkpoint(
         folder: where to write; the checkpoint's own folder if None.
         name: of the model in its description; the run's folder and the checkpoint's stem if None.
         licences: of weights and data, as stated in the description.
-        timing: how the CPU time in the report is taken.
+        timing: how the CPU time in the report is taken; 20 frames and a second if None.
         on_step: told what is being done.
         on_file: told each file once it is complete.
 
@@ -113,9 +117,7 @@ def export_checkpoint(
             msgspec.structs.replace(spec, precision=_precision(graph, precision)),
         )
         file = parse_model(data, target)
-        verification = verify(
-            file, images.for_verification, reference, truth, timing or LatencySettings()
-        )
+        verification = verify(file, images.for_verification, reference, truth, timing or _TIMING)
         write_model_file(target, data, file.spec)
         done = ExportedFile(
             path=target,
@@ -154,10 +156,12 @@ def _convert(graph: onnx.ModelProto, precision: Precision, images: ExportImages)
 
 
 def _precision(graph: onnx.ModelProto, precision: Precision) -> PrecisionSpec:
-    if precision != "int8":
-        return PrecisionSpec(name=precision)
-    kept = tuple(KeptLayer(name=name, reason=KEPT_REASON) for name in kept_nodes(graph))
-    return PrecisionSpec(name="int8", kept=kept, method=METHOD)
+    if precision == "int8":
+        kept = [KeptLayer(name=name, reason=int8.KEPT_REASON) for name in int8.kept_nodes(graph)]
+        return PrecisionSpec(name="int8", kept=tuple(kept), method=int8.METHOD)
+    names = half.kept_in_fp32(graph) if precision == "fp16" else []
+    kept = [KeptLayer(name=name, reason=half.KEPT_REASON) for name in names]
+    return PrecisionSpec(name=precision, kept=tuple(kept))
 
 
 def _golden(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.errors import EngineVerificationError
 from maskattn_edge.contract.spec import InputSpec
 from maskattn_export.fold import fold_batch_norm
-from maskattn_models.network import Deployed, MaskAttnUNet
+from maskattn_models.network import Deployed, SegmentationNetwork
 
 OPSET = 18
 """Opset that PyTorch's exporter writes natively; within 17-20, which every engine here reads."""
@@ -25,7 +25,7 @@ IR_VERSION = 9
 """Of the file format: the newest that TensorRT 10.3's parser and old ONNX Runtimes read."""
 
 
-def to_onnx(network: MaskAttnUNet, size: InputSpec) -> onnx.ModelProto:
+def to_onnx(network: SegmentationNetwork, size: InputSpec) -> onnx.ModelProto:
     """The graph uint8 image (1, H, W, 3) -> uint8 labels (1, H, W), batch norms folded.
 
     Raises:
@@ -145,7 +145,9 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def run_torch(network: MaskAttnUNet, images: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+def run_torch(
+    network: SegmentationNetwork, images: list[NDArray[np.uint8]]
+) -> list[NDArray[np.uint8]]:
     """PyTorch's fp32 labels, each (H, W) uint8, of images (H, W, 3) uint8 RGB."""
     deployed = Deployed(network).eval()
     with torch.inference_mode():

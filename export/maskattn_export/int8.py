@@ -109,20 +109,35 @@ def _join_relus(graph: onnx.GraphProto) -> None:
 
 
 def _excluded(model: onnx.ModelProto) -> list[str]:
-    """Nodes left in floating point: the attention blocks, and the logits' way to the argmax."""
+    """Nodes left in floating point: attention, the inside of a GELU, the logits' way to argmax.
+
+    A GELU is written as several nodes, of which one adds 1; engines fuse what nothing parts.
+    """
     attention = [node.name for node in model.graph.node if _IN_ATTENTION.match(node.name)]
     after_logits = [
         node.name
         for node in model.graph.node
         if node.op_type == "Resize" and node.input[0].startswith("head.")
     ]
-    return attention + after_logits
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inside_gelu = [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Add" and constants.intersection(node.input)
+    ]
+    return attention + after_logits + inside_gelu
 
 
 def kept_nodes(model: onnx.ModelProto) -> list[str]:
-    """Names of the convolutions that stay in floating point: those of the attention blocks."""
+    """Names of the layers that stay in floating point: attention's convolutions and products.
+
+    A product counts as a layer where it has weights, as in the published network's attention.
+    """
+    weights = {tensor.name for tensor in model.graph.initializer}
     return [
         node.name
         for node in model.graph.node
-        if node.op_type == "Conv" and _IN_ATTENTION.match(node.name)
+        if node.op_type in ("Conv", "Gemm", "MatMul")
+        and _IN_ATTENTION.match(node.name)
+        and weights.intersection(node.input)
     ]

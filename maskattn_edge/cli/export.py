@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `train`, e.g. best.pt.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Checkpoint of `train`, e.g. best.pt, or a published one.")
+    ],
     fp16: Annotated[bool, typer.Option("--fp16", help="Also write the fp16 file.")] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Also write the fp16 and the INT8 file.")
@@ -38,7 +40,8 @@ def export(
     """Turn a checkpoint into self-describing ONNX files, one per precision, each verified.
 
     The fp32 file is always written: it is the reference that the others are compared with. INT8
-    is calibrated on the images that the checkpoint carries.
+    is calibrated on the images that the checkpoint carries; a published one carries none and needs
+    --calibration.
 
     Example: maskattn-edge export runs/camvid/best.pt --int8
     """
