@@ -140,13 +140,17 @@ def sizes(
     from maskattn_models.network import WIDTHS, NetworkConfig
 
     table = Table(
-        title=f"{height}x{width}, {classes} classes; operations as 2 x MAC", title_justify="left"
+        title=f"{height}x{width}, {classes} classes, with mask attention; operations as 2 x MAC",
+        title_justify="left",
     )
     table.add_column("size")
     table.add_column("GFLOPs", justify="right")
     table.add_column("M parameters", justify="right")
     for size in WIDTHS:
-        cost = cost_of(NetworkConfig(classes=classes, size=size, height=height, width=width))
+        network = NetworkConfig(
+            classes=classes, size=size, height=height, width=width, attention="masked"
+        )
+        cost = cost_of(network)
         table.add_row(size, f"{cost.gflops:.3f}", f"{cost.millions:.3f}")
     Console().print(table)
 

@@ -29,6 +29,13 @@ def train(
     no_pretrained: Annotated[
         bool, typer.Option("--no-pretrained", help="Start the backbone from random weights.")
     ] = False,
+    attention: Annotated[
+        str,
+        typer.Option(
+            help="What follows the stages on the grids 1/8 and 1/16: none, convolution, plain or "
+            "masked attention."
+        ),
+    ] = "none",
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 100,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; runs/DATA-SIZE if not given.")
@@ -45,7 +52,7 @@ def train(
     ] = "cross-entropy",
     cutmix: Annotated[
         float, typer.Option(help="Share of images that get a rectangle of another one.")
-    ] = 0.0,
+    ] = 0.5,
     teacher: Annotated[
         Path | None,
         typer.Option(
@@ -154,6 +161,7 @@ def train(
             size=cast("Size", size),
             height=height,
             width=width,
+            attention=attention,
             backbone=cast("Backbone | None", backbone),
         )
         folder = out or Path("runs") / f"{dataset.name}-{size}"

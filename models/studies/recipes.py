@@ -41,17 +41,25 @@ class Recipe:
     teacher: str | None = None
 
 
+BASE = ("--attention", "masked", "--cutmix", "0")
+"""What the recipes were first compared with; each names it, so that defaults may change."""
+
 RECIPES = (
-    Recipe(name="s"),
-    Recipe(name="s-dice", options=("--loss", "cross-entropy+dice")),
-    Recipe(name="s-lovasz", options=("--loss", "cross-entropy+lovasz")),
-    Recipe(name="s-cutmix", options=("--cutmix", "0.5")),
-    Recipe(name="l", options=("--size", "l")),
-    Recipe(name="s-taught-by-l", teacher="l"),
-    Recipe(name="backbone", options=BACKBONE),
-    Recipe(name="backbone-random", options=(*BACKBONE, "--no-pretrained")),
-    Recipe(name="backbone-cutmix", options=(*BACKBONE, "--cutmix", "0.5")),
-    Recipe(name="s-taught-by-backbone", teacher="backbone"),
+    Recipe(name="s", options=BASE),
+    Recipe(name="s-dice", options=(*BASE, "--loss", "cross-entropy+dice")),
+    Recipe(name="s-lovasz", options=(*BASE, "--loss", "cross-entropy+lovasz")),
+    Recipe(name="s-cutmix", options=("--attention", "masked", "--cutmix", "0.5")),
+    Recipe(name="l", options=(*BASE, "--size", "l")),
+    Recipe(name="s-taught-by-l", options=BASE, teacher="l"),
+    Recipe(name="backbone", options=(*BASE, *BACKBONE)),
+    Recipe(name="backbone-random", options=(*BASE, *BACKBONE, "--no-pretrained")),
+    Recipe(name="backbone-dice", options=(*BASE, *BACKBONE, "--loss", "cross-entropy+dice")),
+    Recipe(name="backbone-cutmix", options=("--attention", "masked", *BACKBONE)),
+    Recipe(name="s-taught-by-backbone", options=BASE, teacher="backbone"),
+    Recipe(name="default"),
+    Recipe(name="default-dice", options=("--loss", "cross-entropy+dice")),
+    Recipe(name="default-m", options=("--size", "m")),
+    Recipe(name="default-backbone", options=BACKBONE),
 )
 
 

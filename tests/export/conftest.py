@@ -31,7 +31,9 @@ def checkpoint_path(tmp_path_factory):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     pairs = [coarse_image(rng) for _ in range(48)]
-    config = NetworkConfig(classes=2, size="n", height=SIDE, width=SIDE, dropout=0.0)
+    config = NetworkConfig(
+        classes=2, size="n", height=SIDE, width=SIDE, dropout=0.0, attention="masked"
+    )
     network = build_network(config).train()
     deployed = Deployed(network)
     images = deployed.normalize(torch.from_numpy(np.stack([image for image, _ in pairs])).float())

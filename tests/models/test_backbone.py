@@ -35,7 +35,7 @@ def parameters(module):
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return build_network(NetworkConfig(classes=133, backbone=LITE0)).eval()
+    return build_network(NetworkConfig(classes=133, backbone=LITE0, attention="masked")).eval()
 
 
 @torch.inference_mode()

@@ -154,7 +154,8 @@ def test_a_masked_key_far_ahead_has_a_bounded_gradient(lead):
 
 
 def test_the_mask_is_in_the_state_dict():
-    state = build_network(NetworkConfig(classes=2, size="n")).state_dict()
+    config = NetworkConfig(classes=2, size="n", attention="masked")
+    state = build_network(config).state_dict()
     inner = 64
     assert state["attention3.qkv.weight"].shape[0] == 3 * inner + 1
     assert state["attention3.qkv.bias"][-1] == 1.0  # every key kept at first

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from maskattn_models.network import NetworkConfig
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
@@ -19,7 +21,7 @@ class Arm:
 
     name: str
     title: str
-    attention: str = "masked"
+    attention: str = NetworkConfig.attention
     fraction: float = 1.0
     mask_share: float | None = None
 
@@ -51,7 +53,7 @@ ABLATION = Plan(
         Arm(name="none", title="nothing", attention="none"),
         Arm(name="convolution", title="convolution 3x3", attention="convolution"),
         Arm(name="plain", title="attention without mask", attention="plain"),
-        Arm(name="masked", title="mask attention"),
+        Arm(name="masked", title="mask attention", attention="masked"),
     ),
     baseline="none",
 )
@@ -60,8 +62,13 @@ ATTENTION = Plan(
     name="attention",
     title="Kinds of attention, and where it pays",
     arms=(
-        Arm(name="masked", title="hard mask as bias, 1/8 + 1/16"),
-        Arm(name="masked_share", title="the same, 50 % of the keys asked for", mask_share=0.5),
+        Arm(name="masked", title="hard mask as bias, 1/8 + 1/16", attention="masked"),
+        Arm(
+            name="masked_share",
+            title="the same, 50 % of the keys asked for",
+            attention="masked",
+            mask_share=0.5,
+        ),
         Arm(name="pooled", title="mask-weighted pooled keys", attention="pooled"),
         Arm(name="top_k", title="top-K gather, score added", attention="top_k"),
         Arm(name="plain", title="attention without mask", attention="plain"),

@@ -13,17 +13,19 @@ FREE = ("settings.device", "settings.graph", "settings.resident_share")
 _EPOCHS = "settings.epochs"
 
 
-def check_same(former: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+def check_same(
+    former: Mapping[str, Any], present: Mapping[str, Any], *, longer: bool = True
+) -> None:
     """Compare what decides a run, nested plain data.
 
-    More epochs are allowed: the learning rate then follows the schedule of the longer run from
+    More epochs are allowed if `longer` is: the learning rate then follows the schedule of the longer run from
     the step that was reached, so that it rises once. Fewer would end the cosine in the middle.
 
     Raises:
         UsageError: something differs; the message names the first difference.
     """
     before, now = _flat(former), _flat(present)
-    if now[_EPOCHS] > before.get(_EPOCHS, now[_EPOCHS]):
+    if longer and now[_EPOCHS] > before.get(_EPOCHS, now[_EPOCHS]):
         before[_EPOCHS] = now[_EPOCHS]
     for name in [*now, *(name for name in before if name not in now)]:
         if name not in FREE and before.get(name) != now.get(name):

@@ -64,7 +64,7 @@ class AugmentSettings:
     grey: float = 0.02
     sharpness: float = 0.3
     noise: float = 0.01
-    cutmix: float = 0.0
+    cutmix: float = 0.5
 
     def __post_init__(self) -> None:
         low, high = self.scale

@@ -18,6 +18,7 @@ from maskattn_models.network import Deployed, NetworkConfig, build_network
 def network(**changes):
     """Fresh weights; a mask on the coarser grid keeps about half of the keys."""
     torch.manual_seed(0)
+    changes = {"attention": "masked", **changes}
     built = build_network(NetworkConfig(classes=2, size="n", height=32, width=64, **changes)).eval()
     if built.config.attention == "masked":
         seen = []

@@ -47,7 +47,7 @@ def squares(tmp_path_factory):
 
 @pytest.fixture
 def tiny():
-    return NetworkConfig(classes=2, size="n", height=32, width=32)
+    return NetworkConfig(classes=2, size="n", height=32, width=32, attention="masked")
 
 
 STEP_CONFIG = NetworkConfig(classes=3, size="n", height=32, width=32)

@@ -15,7 +15,9 @@ NO_COLOR = {
     "sharpness": 0.0,
     "noise": 0.0,
 }
-NOTHING = AugmentSettings(scale=(1.0, 1.0), aspect=0.0, rotation_deg=0.0, flip=0.0, **NO_COLOR)
+NOTHING = AugmentSettings(
+    scale=(1.0, 1.0), aspect=0.0, rotation_deg=0.0, flip=0.0, cutmix=0.0, **NO_COLOR
+)
 
 
 def generator(seed=0):

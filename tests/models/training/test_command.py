@@ -14,7 +14,7 @@ def command(squares, *words):
 
 def test_it_trains_and_says_what_to_do_next(squares, tmp_path, capsys):
     out = tmp_path / "run"
-    assert command(squares, "--epochs", "2", "--out", str(out)) == 0
+    assert command(squares, "--epochs", "2", "--out", str(out), "--attention", "masked") == 0
     said = capsys.readouterr()
     assert "epoch 2/2  loss" in said.err
     assert f"next: maskattn-edge export {out / 'best.pt'}" in said.out
@@ -23,7 +23,10 @@ def test_it_trains_and_says_what_to_do_next(squares, tmp_path, capsys):
         assert word in said.out
     assert command(squares, "--epochs", "2", "--out", str(out)) == 2
     assert "go on with --resume, or choose another --out" in capsys.readouterr().err
-    assert command(squares, "--epochs", "2", "--out", str(out), "--resume") == 0
+    assert (
+        command(squares, "--epochs", "2", "--out", str(out), "--attention", "masked", "--resume")
+        == 0
+    )
     assert "all 2 epochs are done" in capsys.readouterr().err
 
 

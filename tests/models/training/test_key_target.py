@@ -45,7 +45,7 @@ def test_images_count_one_by_one():
 
 
 def test_all_blocks_count_and_others_are_left_alone():
-    config = NetworkConfig(classes=2, size="n", height=32, width=32)
+    config = NetworkConfig(classes=2, size="n", height=32, width=32, attention="masked")
     network = build_network(config).train()
     target = KeyTarget(network, 0.5)
     network(torch.zeros(2, 3, 32, 32))

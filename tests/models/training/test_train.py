@@ -43,7 +43,7 @@ class Notes(Observer):
 def finished(squares, tmp_path_factory):
     """A run of three epochs that nothing interrupted."""
     out = tmp_path_factory.mktemp("runs") / "full"
-    config = NetworkConfig(classes=2, size="n", height=32, width=32)
+    config = NetworkConfig(classes=2, size="n", height=32, width=32, attention="masked")
     notes = Notes()
     best = train(squares, config, SETTINGS, out, observer=notes)
     return out, best, notes
