@@ -3,8 +3,8 @@
     python models/studies/recipes.py --data camvid --out runs/recipes
 
 Each run is one `train` and one `evaluate`; a run that is done is not repeated, one that was cut
-off goes on. Writes OUT/results.json after each run, and prints the table at the end. What follows
-`--` is given to every `train`: `-- --device cpu --batch 16`.
+off goes on. Writes OUT/results.json after each run, and prints the table at the end; `--show FILE`
+prints it again. What follows `--` is given to every `train`: `-- --device cpu --batch 16`.
 """
 
 from __future__ import annotations
@@ -123,6 +123,11 @@ def table(rows: Sequence[dict[str, Any]], split: str) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Parse, run what is asked for, write and print the results."""
+    if list(arguments[:1]) == ["--show"]:
+        content = json.loads(Path(arguments[1]).read_text())
+        print(f"{content['epochs']} epochs, {content['device']}, {content['date']}")
+        print(table(content["runs"], content["split"]))
+        return
     study, recipes = _parse(arguments)
     rows: list[dict[str, Any]] = []
     for recipe in recipes:
