@@ -7,7 +7,7 @@ picture at work that was scaled otherwise than in training.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -105,42 +105,48 @@ def fit(
     return canvas, place
 
 
+Numbers = TypeVar("Numbers", np.uint8, np.uint16)
+"""Classes, or numbers of segments."""
+
+
 def fit_labels(
-    labels: NDArray[np.uint8], *, height: int, width: int, resize: Resize, outside: int
-) -> NDArray[np.uint8]:
+    labels: NDArray[Numbers], *, height: int, width: int, resize: Resize, outside: int
+) -> NDArray[Numbers]:
     """Scale a label map into the network's grid: each cell takes the label with the largest area.
 
     Args:
-        labels: (H, W) uint8.
+        labels: (H, W) uint8 classes, or uint16 numbers of segments.
         outside: label of a letterbox's bars.
 
     Returns:
-        (height, width) uint8.
+        (height, width), of the dtype of `labels`.
 
     Raises:
-        ContractError: `labels` is not (H, W) uint8.
+        ContractError: `labels` is not (H, W) uint8 or uint16.
     """
-    if labels.ndim != 2 or labels.dtype != np.uint8:
-        raise ContractError(f"labels are (H, W) uint8, got shape {labels.shape} of {labels.dtype}")
+    if labels.ndim != 2 or labels.dtype not in (np.uint8, np.uint16):
+        raise ContractError(
+            f"labels are (H, W) uint8 or uint16, got shape {labels.shape} of {labels.dtype}"
+        )
     place = geometry(*labels.shape, height=height, width=width, resize=resize)
-    grid = np.full((height, width), outside, np.uint8)
+    grid = np.full((height, width), outside, labels.dtype)
     grid[place.top : place.top + place.height, place.left : place.left + place.width] = _majority(
         labels, place.height, place.width
     )
     return grid
 
 
-def _majority(labels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+def _majority(labels: NDArray[Numbers], height: int, width: int) -> NDArray[Numbers]:
     """Label with the largest share of each cell's area, (height, width)."""
     if labels.shape == (height, width):
         return labels
     if height > labels.shape[0] or width > labels.shape[1]:
         return nearest(labels, height, width)
-    present = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+    present = np.flatnonzero(np.bincount(labels.ravel()))
     if len(present) == 1:
-        return np.full((height, width), present[0], np.uint8)
+        return np.full((height, width), present[0], labels.dtype)
     best = np.full((height, width), -1.0, np.float32)
-    winner = np.zeros((height, width), np.uint8)
+    winner = np.zeros((height, width), labels.dtype)
     for label in present:
         share = cv2.resize(
             (labels == label).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA
@@ -151,12 +157,12 @@ def _majority(labels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
     return winner
 
 
-def nearest(labels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Scale a label map by nearest neighbour (pixel centres aligned), (height, width) uint8."""
+def nearest(labels: NDArray[Numbers], height: int, width: int) -> NDArray[Numbers]:
+    """Scale a label map by nearest neighbour (pixel centres aligned), (height, width)."""
     if labels.shape == (height, width):
         return labels
     scaled = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(scaled, dtype=np.uint8)
+    return np.asarray(scaled, dtype=labels.dtype)
 
 
 def unfit_labels(labels: NDArray[np.uint8], place: Geometry) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from maskattn_edge.contract.spec import InputSpec
 from maskattn_edge.preprocess import fit, fit_labels
 from maskattn_models.checkpoint import Checkpoint, calibration_images, held_out_images
 from maskattn_models.data import load_image, load_sample, open_dataset, recognised, spread
-from maskattn_models.data.pictures import IMAGE_SUFFIXES
+from maskattn_models.data.files import IMAGE_SUFFIXES
 from maskattn_models.evaluation import check_classes
 
 Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -49,7 +49,7 @@ def export_images(checkpoint: Checkpoint, folder: Path | None) -> ExportImages:
     held_out = held_out_images(checkpoint)
     if folder is None:
         return ExportImages(calibration_images(checkpoint), held_out)
-    if folder.is_dir() and recognised(folder) is not None:
+    if folder.is_dir() and recognised(folder):
         return _from_dataset(checkpoint, folder)
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.contract.errors import DataError
-from maskattn_models.data.dataset import DataSet, Sample, label_table
+from maskattn_models.data.dataset import DataSet, Sample, Truth, label_table
+from maskattn_models.data.files import check_present
+from maskattn_models.data.masks import MaskTruth, mask_of
 
 LAYOUT = "images/SPLIT/STEM.jpg, labels/SPLIT/STEM.png and SPLIT.txt (CamVid)"
 
@@ -45,7 +50,7 @@ def recognises_camvid(root: Path) -> bool:
     return any(stem.startswith(_SEQUENCES) for path in lists for stem in _stems(path)[:1])
 
 
-def open_camvid(root: Path) -> DataSet:
+def open_camvid(root: Path, annotations: str = "") -> DataSet:
     """Open CamVid; splits keep the order of their lists.
 
     Raises:
@@ -60,7 +65,8 @@ def open_camvid(root: Path) -> DataSet:
                 )
                 for stem in _stems(listed)
             )
-            _check_files(listed, samples)
+            check_present("image", [sample.image for sample in samples], listed)
+            check_present("mask", [mask_of(sample) for sample in samples], listed)
             if samples:
                 splits[name] = samples
     return DataSet(
@@ -68,7 +74,7 @@ def open_camvid(root: Path) -> DataSet:
         root=root,
         classes=CLASSES,
         splits=splits,
-        label_table=label_table(len(CLASSES), ignored=(UNLABELLED,)),
+        label_table=_labels(),
     )
 
 
@@ -79,11 +85,10 @@ def _stems(listed: Path) -> list[str]:
         raise DataError(f"{listed}: cannot be read as a list of file names: {error}") from error
 
 
-def _check_files(listed: Path, samples: tuple[Sample, ...]) -> None:
-    for kind in ("image", "mask"):
-        paths: list[Path] = [getattr(sample, kind) for sample in samples]
-        if missing := [path for path in paths if not path.is_file()]:
-            raise DataError(
-                f"{missing[0]}: no such {kind}, but {listed.name} names it; {len(missing)} of "
-                f"{len(paths)} are missing: copy the data set again"
-            )
+def _labels() -> NDArray[np.uint8]:
+    return label_table(len(CLASSES), ignored=(UNLABELLED,))
+
+
+def camvid_truth(root: Path, annotations: str, classes: tuple[ClassInfo, ...]) -> Truth:
+    """How the masks are read."""
+    return MaskTruth(name="camvid", classes=classes, label_table=_labels())

@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from maskattn_edge.contract.errors import DataError
 from maskattn_models.data.dataset import Sample
-from maskattn_models.data.pictures import IMAGE_SUFFIXES
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        DataError: it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def check_present(kind: str, paths: list[Path], named_by: Path) -> None:
+    """Check that files which `named_by` names are there, by one listing of each folder.
+
+    Raises:
+        DataError: some are missing; the message names the first and the count.
+    """
+    names = {folder: _names(folder) for folder in {path.parent for path in paths}}
+    if missing := [path for path in paths if path.name not in names[path.parent]]:
+        raise DataError(
+            f"{missing[0]}: no such {kind}, but {named_by.name} names it; {len(missing)} of "
+            f"{len(paths)} are missing: copy the data set again"
+        )
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
 
 
 def list_folder(folder: Path) -> list[Path]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from maskattn_edge.contract.classes import IGNORE, ClassInfo, numbered_classes, read_classes
 from maskattn_edge.contract.errors import DataError
-from maskattn_models.data.dataset import DataSet, Sample, label_table
-from maskattn_models.data.files import list_folder, pair
-from maskattn_models.data.pictures import IMAGE_SUFFIXES, read_mask
+from maskattn_models.data.dataset import EVERY_TASK, SEMANTIC, DataSet, Sample, Truth, label_table
+from maskattn_models.data.files import IMAGE_SUFFIXES, check_present, list_folder, pair
+from maskattn_models.data.masks import MaskTruth, mask_of, read_mask
 
 SPLITS = ("train", "val", "test")
 LAYOUT = "images/[train|val|test/]STEM.jpg and masks/[train|val|test/]STEM.png"
@@ -22,7 +22,7 @@ def recognises_folder(root: Path) -> bool:
     return (root / "images").is_dir() or (root / "masks").is_dir()
 
 
-def open_folder(root: Path) -> DataSet:
+def open_folder(root: Path, annotations: str = "") -> DataSet:
     """Open a folder of images and masks; see `maskattn_models.data.open_dataset`.
 
     Raises:
@@ -42,12 +42,24 @@ def open_folder(root: Path) -> DataSet:
         classes = read_classes(root / "classes.json")
     else:
         classes = _scanned_classes(root, splits.values())
+    with_instances = (root / "instances").is_dir()
+    if with_instances:
+        splits = {name: _with_instances(root, samples) for name, samples in splits.items()}
+        _check_things(root, classes)
     return DataSet(
         name=root.resolve().name,
         root=root,
         classes=classes,
         splits=splits,
         label_table=label_table(len(classes)),
+        tasks=EVERY_TASK if with_instances else SEMANTIC,
+    )
+
+
+def folder_truth(root: Path, annotations: str, classes: tuple[ClassInfo, ...]) -> Truth:
+    """How the masks are read: their values are class indices."""
+    return MaskTruth(
+        name=root.resolve().name, classes=classes, label_table=label_table(len(classes))
     )
 
 
@@ -78,6 +90,25 @@ def hash_splits(samples: tuple[Sample, ...]) -> dict[str, tuple[Sample, ...]]:
     }
 
 
+def _with_instances(root: Path, samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """The samples with their instance masks, which lie as the masks do."""
+    masks = [mask_of(sample) for sample in samples]
+    instances = [root / "instances" / path.relative_to(root / "masks") for path in masks]
+    check_present("instance mask", instances, root / "masks")
+    return tuple(
+        Sample(sample.image, mask, path)
+        for sample, mask, path in zip(samples, masks, instances, strict=True)
+    )
+
+
+def _check_things(root: Path, classes: Sequence[ClassInfo]) -> None:
+    if not any(info.thing for info in classes):
+        raise DataError(
+            f"{root / 'instances'}: there are instance masks, but no class is a thing: mark those "
+            'with objects "thing": true in classes.json'
+        )
+
+
 def _fraction(sample: Sample) -> float:
     """Hash of the stem, in [0, 1)."""
     digest = hashlib.sha256(sample.image.stem.encode()).digest()
@@ -104,7 +135,7 @@ def _listed_splits(images: Path, masks: Path) -> dict[str, tuple[Sample, ...]]:
 
 def _scanned_classes(root: Path, splits: Iterable[tuple[Sample, ...]]) -> tuple[ClassInfo, ...]:
     """Numbered classes, from the largest value in the masks other than 255."""
-    masks = [sample.mask for samples in splits for sample in samples]
+    masks = [mask_of(sample) for samples in splits for sample in samples]
     with ThreadPoolExecutor() as pool:
         largest = max(pool.map(_largest, masks))
     if largest < 1:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskattn_edge.contract.errors import DataError
-from maskattn_models.data.dataset import INVALID, DataSet, Sample
-from maskattn_models.data.png import read_index_png
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+from maskattn_edge.segments import Segments
+from maskattn_models.data.dataset import DataSet, Sample, Truth
+from maskattn_models.data.files import IMAGE_SUFFIXES, read_file
+from maskattn_models.data.masks import MaskTruth
 
 
 def load_image(path: Path) -> NDArray[np.uint8]:
@@ -24,7 +24,7 @@ def load_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: the file is missing, cut short, or no image.
     """
-    data = _read(path)
+    data = read_file(path)
     if not _complete(data):
         raise DataError(f"{path}: the image is cut short: copy it again or remove it")
     try:
@@ -40,23 +40,33 @@ def load_image(path: Path) -> NDArray[np.uint8]:
 
 
 def load_sample(sample: Sample, dataset: DataSet) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """An image with its labels.
+    """An image with its labels, as training and semantic scores see them.
 
     Returns:
-        (H, W, 3) uint8 RGB, and (H, W) uint8 class indices, 255 = ignored.
+        (H, W, 3) uint8 RGB, and (H, W) uint8 class indices; void and crowds are 255, except that
+        a mask which labels the pixels of a crowd says what they are.
 
     Raises:
-        DataError: as `load_image`; as `read_mask`; the mask has another size than its image, or
+        DataError: as `load_image`; the truth cannot be read, has another size than its image, or
             holds a value that the data set gives no meaning.
     """
-    image, mask = load_image(sample.image), read_mask(sample.mask)
-    if image.shape[:2] != mask.shape:
-        turned = image.shape[1::-1] == mask.shape
-        mend = "turn the mask as the image's EXIF orientation says" if turned else "scale the mask"
-        raise DataError(
-            f"{sample.mask}: the mask is {_size(mask)}, its image {_size(image)}: {mend}"
-        )
-    return image, _to_classes(mask, sample, dataset)
+    image, labels = load_image(sample.image), truth_of(dataset).labels(sample)
+    _check_size(sample, image, labels)
+    return image, labels
+
+
+def load_segments(sample: Sample, dataset: DataSet) -> tuple[NDArray[np.uint8], Segments]:
+    """An image with its segments, crowds included; one for each class where truth has no objects.
+
+    Returns:
+        (H, W, 3) uint8 RGB, and segments of the same size.
+
+    Raises:
+        DataError: as `load_sample`.
+    """
+    image, segments = load_image(sample.image), truth_of(dataset).segments(sample)
+    _check_size(sample, image, segments.map)
+    return image, segments
 
 
 def load_labels(sample: Sample, dataset: DataSet) -> NDArray[np.uint8]:
@@ -68,38 +78,22 @@ def load_labels(sample: Sample, dataset: DataSet) -> NDArray[np.uint8]:
     return load_sample(sample, dataset)[1]
 
 
-def read_mask(path: Path) -> NDArray[np.uint8]:
-    """The numbers in a mask file, (H, W) uint8, as stored.
-
-    Raises:
-        DataError: the file is missing, damaged, in colours, or of 16 bits.
-    """
-    try:
-        return read_index_png(_read(path))
-    except DataError as error:
-        text = str(error)
-        raise DataError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+def truth_of(dataset: DataSet) -> Truth:
+    """How the files of a data set are read."""
+    return dataset.truth or MaskTruth(
+        name=dataset.name, classes=dataset.classes, label_table=dataset.label_table
+    )
 
 
-def _to_classes(mask: NDArray[np.uint8], sample: Sample, dataset: DataSet) -> NDArray[np.uint8]:
-    labels: NDArray[np.uint8] = dataset.label_table[mask]
-    count = len(dataset.classes)
-    if count <= INVALID and (invalid := labels == INVALID).any():
-        raise DataError(
-            f"{sample.mask}: the mask holds the value {int(mask[invalid][0])}, but {dataset.name} "
-            f"has {count} classes, numbered from 0: correct the mask, set such pixels to 255 "
-            "(ignored), or name all classes in classes.json"
-        )
-    return labels
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+def _check_size(sample: Sample, image: NDArray[np.uint8], truth: NDArray[np.generic]) -> None:
+    if image.shape[:2] == truth.shape:
+        return
+    turned = image.shape[1::-1] == truth.shape
+    mend = "turn the mask as the image's EXIF orientation says" if turned else "scale the mask"
+    raise DataError(
+        f"{sample.mask or sample.image}: the mask is {_size(truth)}, its image {_size(image)}: "
+        f"{mend}"
+    )
 
 
 def _complete(data: bytes) -> bool:
@@ -109,5 +103,5 @@ def _complete(data: bytes) -> bool:
     return not data.startswith(b"\x89PNG") or b"IEND" in data
 
 
-def _size(picture: NDArray[np.uint8]) -> str:
+def _size(picture: NDArray[np.generic]) -> str:
     return f"{picture.shape[1]}x{picture.shape[0]}"

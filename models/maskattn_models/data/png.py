@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.errors import DataError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_GREY, _PALETTE = 0, 3
+_GREY, _RGB, _PALETTE = 0, 2, 3
 _COLORED = {2: "RGB colours", 4: "grey with transparency", 6: "RGBA colours"}
 _NEEDED = (b"IHDR", b"IDAT", b"IEND")
 
@@ -39,41 +39,76 @@ def read_index_png(data: bytes) -> NDArray[np.uint8]:
         DataError: no PNG, damaged or incomplete, in colours, or of 16 bits. The message does not
             name the file.
     """
-    if not data.startswith(_SIGNATURE):
-        raise DataError("not a PNG file; masks are 8-bit single-channel PNG files")
-    grey = bytearray(_SIGNATURE)
-    bits = 0
-    for kind, body in _chunks(data):
-        if kind == b"IHDR":
-            body, bits = _as_grey(body)
-        if kind in _NEEDED:
-            grey += struct.pack(">I", len(body)) + kind + body
-            grey += struct.pack(">I", zlib.crc32(kind + body))
-    try:
-        decoded = cv2.imdecode(np.frombuffer(grey, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        decoded = None
-    if decoded is None or decoded.ndim != 2:
-        raise DataError("a damaged PNG file: copy or write it again")
-    expansion = np.uint8(255 // (2**bits - 1))  # by OpenCV, of samples of 1, 2 and 4 bits
-    samples: NDArray[np.uint8] = np.asarray(decoded, dtype=np.uint8) // expansion
-    return samples
+    return np.asarray(_read_grey(data, bits=(1, 2, 4, 8)), dtype=np.uint8)
 
 
-def _as_grey(header: bytes) -> tuple[bytes, int]:
-    """The header with its colour type set to grey, and the bits of a sample."""
-    bits, kind = header[8], header[9]
+def read_id_png(data: bytes) -> NDArray[np.uint16]:
+    """The samples of a grey or palette PNG of up to 16 bits, (H, W) uint16, as stored.
+
+    Raises:
+        DataError: no PNG, damaged or incomplete, or in colours. The message does not name the file.
+    """
+    return _read_grey(data, bits=(1, 2, 4, 8, 16)).astype(np.uint16)
+
+
+def read_color_png(data: bytes) -> NDArray[np.uint8]:
+    """The samples of an RGB PNG of 8 bits, (H, W, 3) uint8 RGB, without colour correction.
+
+    Raises:
+        DataError: no PNG, damaged or incomplete, or not RGB. The message does not name the file.
+    """
+    bare, bits, kind = _bare(data)
+    if (kind, bits) != (_RGB, 8):
+        raise DataError(
+            f"has {bits} bits per sample and the colour type {kind}; an id picture is RGB with 8 "
+            "bits per sample: get it anew, or write it without a palette and transparency"
+        )
+    decoded = np.asarray(_decode(bare, ndim=3), dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _read_grey(data: bytes, bits: tuple[int, ...]) -> NDArray[np.generic]:
+    bare, depth, kind = _bare(data)
     if kind in _COLORED:
         raise DataError(
             f"holds {_COLORED[kind]}; masks are 8-bit single-channel index images: write each "
             "pixel's class number, not its colour"
         )
-    if bits not in (1, 2, 4, 8) or kind not in (_GREY, _PALETTE):
+    if depth not in bits or kind not in (_GREY, _PALETTE):
         raise DataError(
-            f"has {bits} bits per sample; masks are 8-bit single-channel index images: convert "
+            f"has {depth} bits per sample; masks are 8-bit single-channel index images: convert "
             "it to 8 bits (255 = ignored)"
         )
-    return header[:9] + bytes([_GREY]) + header[10:], bits
+    decoded = _decode(bare, ndim=2)
+    expansion = 255 // (2**depth - 1) if depth < 8 else 1  # by OpenCV, of 1, 2 and 4 bits
+    return decoded if expansion == 1 else decoded // np.uint8(expansion)
+
+
+def _bare(data: bytes) -> tuple[bytes, int, int]:
+    """The file with nothing but header, samples and end, palette as grey; its bits and type."""
+    if not data.startswith(_SIGNATURE):
+        raise DataError("not a PNG file; masks are 8-bit single-channel PNG files")
+    bare = bytearray(_SIGNATURE)
+    bits = kind = 0
+    for name, body in _chunks(data):
+        if name == b"IHDR":
+            bits, kind = body[8], body[9]
+            if kind == _PALETTE:
+                body = body[:9] + bytes([_GREY]) + body[10:]
+        if name in _NEEDED:
+            bare += struct.pack(">I", len(body)) + name + body
+            bare += struct.pack(">I", zlib.crc32(name + body))
+    return bytes(bare), bits, kind
+
+
+def _decode(bare: bytes, ndim: int) -> NDArray[np.generic]:
+    try:
+        decoded = cv2.imdecode(np.frombuffer(bare, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        decoded = None
+    if decoded is None or decoded.ndim != ndim:
+        raise DataError("a damaged PNG file: copy or write it again")
+    return decoded
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
