@@ -33,7 +33,7 @@ COMMANDS = {
     "study": CommandEntry(
         "maskattn_edge.cli.study", "app", "Compare trainings over seeds, with statistics."
     ),
-    "data": CommandEntry("maskattn_edge.cli.data", "app", "Prepare data sets for training."),
+    "data": CommandEntry("maskattn_edge.cli.data", "app", "Prepare and check data sets."),
     "inspect": CommandEntry(
         "maskattn_edge.cli.inspect", "inspect", "Show what a model file says of itself."
     ),

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from maskattn_edge._version import __version__
 from maskattn_edge.contract.errors import DataError
@@ -123,19 +124,24 @@ def _append(answer: IO[bytes], part: Path, have: int, total: int, progress: Prog
         file.seek(have)
         done = have
         while block := answer.read(_BLOCK):
-            try:
-                file.write(block)
-                file.flush()
-            except OSError as error:
-                raise _DiskError(str(no_room(part.parent, error))) from error
+            _write(file, block, part)
             done += len(block)
             progress(done, total)
 
 
-def _opened(part: Path, mode: str) -> IO[bytes]:
+def _write(file: io.FileIO, block: bytes, part: Path) -> None:
+    rest = memoryview(block)
     try:
-        file: IO[bytes] = part.open(mode)
-        return file
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        raise _DiskError(str(no_room(part.parent, error))) from error
+
+
+def _opened(part: Path, mode: Literal["r+b", "wb"]) -> io.FileIO:
+    """Unbuffered: closing a buffer on a full disk would raise a second time."""
+    try:
+        return part.open(mode, buffering=0)
     except OSError as error:
         raise _DiskError(str(no_room(part.parent, error))) from error
 

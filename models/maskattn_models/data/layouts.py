@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from maskattn_edge.contract.classes import ClassInfo
-from maskattn_edge.contract.errors import DataError
+from maskattn_edge.contract.errors import DataError, UsageError
 from maskattn_models.data import ade20k, camvid, cityscapes, coco, coco_folder, folder
 from maskattn_models.data.dataset import DataSet, Truth
 from maskattn_models.data.files import list_folder
@@ -100,15 +100,33 @@ def _open(root: Path, annotations: str) -> DataSet:
     if not content:
         raise DataError(f"{root}: the folder is empty; {_expected()}")
     if is_prepared(root):
+        _check_annotations("a prepared set", annotations)
         return open_prepared(root, {name: reader.truth for name, reader in READERS.items()})
     reader = reader_of(root)
     if reader is None:
         names = ", ".join(path.name for path in content[:5])
         raise DataError(f"{root}: no known layout, it has {names}; {_expected()}")
-    dataset = READERS[reader].open(root, annotations)
+    dataset = open_layout(reader, root, annotations)
     for samples in dataset.splits.values():
         load_sample(samples[0], dataset)
     return dataset
+
+
+def open_layout(reader: str, root: Path, annotations: str = "") -> DataSet:
+    """Open a folder of the layout `reader`, a name in `READERS`, without reading a picture.
+
+    Raises:
+        UsageError: `annotations` are chosen where there is no choice.
+        DataError: as `open_dataset`.
+    """
+    if reader != "coco":
+        _check_annotations(reader, annotations)
+    return READERS[reader].open(root, annotations)
+
+
+def _check_annotations(what: str, annotations: str) -> None:
+    if annotations:
+        raise UsageError(f"{what} has one kind of annotations: leave out {annotations!r}")
 
 
 def recognised(root: Path) -> bool:

@@ -18,7 +18,7 @@ from maskattn_models.data.files import read_file
 from maskattn_models.data.numbering import Meaning, number_segments, present, segments_of_labels
 from maskattn_models.data.png import read_color_png, read_id_png, read_index_png
 
-_CROWD = 1 << 16  # above every instance number
+_REST = 1 << 16  # above every instance number
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
@@ -99,35 +99,40 @@ class MaskTruth:
     def _joined(
         self, labels: NDArray[np.uint8], instances: NDArray[np.uint16], path: Path
     ) -> Segments:
-        known: dict[int, Meaning] = {}
-        rest = labels.astype(np.int32) + _CROWD
-        pairs = np.where(labels == IGNORE, -1, (instances.astype(np.int32) << 8) | labels)
-        for pair in present(pairs):
-            number, label = pair >> 8, pair & 0xFF
-            if pair < 0 or number == 0:
-                continue
-            if number in known or not self.classes[label].thing:
-                raise DataError(self._mixed(path, number, label, known.get(number)))
-            known[number] = Meaning(label)
+        known = self._objects(labels, instances, path)
+        rest = labels.astype(np.int32) + _REST
         ids = np.where(instances > 0, instances, rest)
         ids[labels == IGNORE] = 0
         for value in present(ids):
-            if value >= _CROWD:
-                label = value - _CROWD
+            if value >= _REST:
+                label = value - _REST
                 known[value] = Meaning(label, crowd=self.classes[label].thing)
         return number_segments(ids, known)
 
-    def _mixed(self, path: Path, number: int, label: int, former: Meaning | None) -> str:
-        name = self.classes[label].name
-        if former is not None:
-            return (
-                f"{path}: instance {number} covers the classes {self.classes[former.label].name!r} "
-                f"and {name!r} of its mask: give each object a number of its own"
-            )
-        return (
-            f"{path}: instance {number} has the class {name!r}, which is no thing: mark it "
-            '"thing": true in classes.json, or set its pixels to 0'
-        )
+    def _objects(
+        self, labels: NDArray[np.uint8], instances: NDArray[np.uint16], path: Path
+    ) -> dict[int, Meaning]:
+        """The one class of each instance, a thing."""
+        pairs = np.where(labels == IGNORE, 0, (instances.astype(np.int32) << 8) | labels)
+        known: dict[int, Meaning] = {}
+        for pair in present(pairs):
+            number, label = pair >> 8, pair & 0xFF
+            if number in known:
+                former = self.classes[known[number].label].name
+                raise DataError(
+                    f"{path}: instance {number} covers the classes {former!r} and "
+                    f"{self.classes[label].name!r} of its mask: give each object its own number"
+                )
+            if number:
+                known[number] = Meaning(label)
+        for number, meaning in known.items():
+            if not self.classes[meaning.label].thing:
+                raise DataError(
+                    f"{path}: instance {number} has the class "
+                    f"{self.classes[meaning.label].name!r}, which is no thing: mark it "
+                    '"thing": true in classes.json, or set its pixels to 0'
+                )
+        return known
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -83,7 +82,7 @@ class OutlineTruth:
         for index in order:
             try:
                 numbers[_draw(kept[index], image)] = index + 1
-            except (ValueError, TypeError, IndexError, msgspec.MsgspecError) as error:
+            except (ValueError, TypeError, RuntimeError, msgspec.MsgspecError) as error:
                 raise DataError(
                     f"{annotations}: object {index + 1} of {image.file_name} has no usable mask "
                     f"({error}): download or write it again"
@@ -125,22 +124,30 @@ def _by_name(content: InstancesFile) -> dict[str, tuple[ImageEntry, list[MaskEnt
     return {image.file_name: (image, entries) for image, entries in found.values()}
 
 
+class _Runs(msgspec.Struct, frozen=True):
+    """Run lengths down the columns, plain or in COCO's compressed text."""
+
+    size: tuple[int, int]
+    counts: list[int] | str
+
+
 def _draw(entry: MaskEntry, image: ImageEntry) -> NDArray[np.bool_]:
     """The mask of one object, (H, W)."""
     tool = require(
         "faster_coco_eval.core.mask", purpose="reading COCO's object masks", extra="train"
     )
-    outline: Any = msgspec.json.decode(entry.segmentation)
+    height, width = image.height, image.width
+    outline = msgspec.json.decode(entry.segmentation, type=list[list[float]] | _Runs)
     if isinstance(outline, list):
-        outline = [polygon for polygon in outline if len(polygon) >= 6]
-        if not outline:
-            return np.zeros((image.height, image.width), bool)
-        runs = tool.merge(tool.frPyObjects(outline, image.height, image.width))
+        polygons = [polygon for polygon in outline if len(polygon) >= 6]  # at least a triangle
+        if not polygons:
+            return np.zeros((height, width), bool)
+        runs = tool.merge(tool.frPyObjects(polygons, height, width))
+    elif outline.size != (height, width):
+        raise ValueError(f"its size is {outline.size}, not that of the image")
+    elif isinstance(outline.counts, list):
+        runs = tool.frPyObjects(msgspec.to_builtins(outline), height, width)
     else:
-        if list(outline["size"]) != [image.height, image.width]:
-            raise ValueError(f"its size is {outline['size']}, not that of the image")
-        runs = outline
-        if isinstance(outline["counts"], list):
-            runs = tool.frPyObjects(outline, image.height, image.width)
+        runs = msgspec.to_builtins(outline)
     mask: NDArray[np.bool_] = np.asarray(tool.decode(runs)).astype(bool)
     return mask

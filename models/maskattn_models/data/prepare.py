@@ -11,7 +11,7 @@ from maskattn_models.data.archives import ARCHIVES, BY_HAND, Archive
 from maskattn_models.data.conversion import ConversionSettings, Origin, Step, convert
 from maskattn_models.data.disk import check_space
 from maskattn_models.data.download import download, file_sha256
-from maskattn_models.data.layouts import READERS, reader_of
+from maskattn_models.data.layouts import READERS, open_layout, reader_of
 from maskattn_models.data.manifest import NAME, Manifest, is_prepared
 from maskattn_models.data.pictures import load_sample
 from maskattn_models.data.unpack import unpack
@@ -66,7 +66,7 @@ def prepare(
     if reader is None or reader not in READERS or not READERS[reader].recognises(source):
         expected = READERS[reader].layout if reader in READERS else "a known layout"
         raise DataError(f"{source}: holds no {name} data; expected {expected}")
-    dataset = READERS[reader].open(source, annotations)
+    dataset = open_layout(reader, source, annotations)
     chosen = list(splits) or list(dataset.splits)
     for split in chosen:
         load_sample(dataset.split(split)[0], dataset)  # what is wrong with all shows at once

@@ -62,7 +62,7 @@ def _opened(archive: Path, folder: Path) -> Iterator[list[_Member]]:
                 zipped = stack.enter_context(zipfile.ZipFile(archive))
                 members = list(_zip_members(zipped, archive, folder))
             else:
-                tar = stack.enter_context(tarfile.open(archive))
+                tar = stack.enter_context(tarfile.open(archive, "r:"))
                 members = list(_tar_members(tar, archive, folder))
         yield members
 
