@@ -1,0 +1,27 @@
+"""The measurement of prepared sets, run whole on a few images."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import cv2
+import torch
+
+SCRIPT = Path(__file__).parents[3] / "models" / "studies" / "feeding.py"
+
+
+def test_it_measures_opening_and_reading(capsys):
+    spec = importlib.util.spec_from_file_location("feeding", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        module.main(["--images", "70", "--listed", "9", "--seconds", "0.05"])
+    finally:
+        torch.set_num_threads(threads[0])
+        cv2.setNumThreads(threads[1])
+    lines = capsys.readouterr().out.splitlines()
+    assert re.match(r"opening 9 images: \d+\.\d\d s", lines[1])
+    rates = [float(line.split(": ")[1].split()[0].replace(",", "")) for line in lines[2:]]
+    assert len(rates) == 2
+    assert min(rates) > 0
