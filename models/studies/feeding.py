@@ -28,7 +28,7 @@ from maskattn_models.data import ConversionSettings, DataSet, Sample, decode_spl
 from maskattn_models.data.conversion import Origin, convert
 from maskattn_models.data.dataset import EVERY_TASK
 from maskattn_models.data.store import GridStore
-from maskattn_models.training.batches import Batches
+from maskattn_models.training.batches import open_batches
 
 COCO_TRAIN = 118_287
 _DIFFERENT = 64  # scenes; each is listed many times
@@ -108,8 +108,14 @@ def _rate(store: GridStore, read: Callable[[GridStore], Iterator[int]], seconds:
 
 
 def _batches(store: GridStore) -> Iterator[int]:
-    batches = Batches(store, _BATCH, torch.device("cpu"))
-    for images, _ in batches.epoch(torch.Generator().manual_seed(0)):
+    steps = len(store) // _BATCH
+    batches = open_batches(
+        store, steps=steps, size=_BATCH, device=torch.device("cpu"), resident_share=1.0
+    )
+    batches.start(torch.randperm(len(store))[: steps * _BATCH].reshape(steps, _BATCH))
+    for step in range(steps):
+        batches.take(step)
+        images, _ = batches.batch(torch.tensor([step]))
         yield len(images)
 
 

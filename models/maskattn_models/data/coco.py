@@ -28,7 +28,8 @@ _TASKS: dict[Annotations, frozenset[Task]] = {
     "stuff": SEMANTIC,
 }
 _STUFF_IDS = tuple(range(92, 183))
-"""COCO-Stuff's classes; 183, "other", stands for all things, and is void here."""
+_STUFF_VOID = (183,)
+"""COCO-Stuff's category "other", which stands for all things."""
 
 
 def recognises_coco(root: Path) -> bool:
@@ -100,7 +101,7 @@ def _truth(root: Path, kind: Annotations, table: ClassTable) -> PanopticTruth | 
         panoptic = {n: place for n, place in places.items() if isinstance(place, PanopticSplit)}
         return PanopticTruth(panoptic, table)
     outlines = {n: place for n, place in places.items() if isinstance(place, OutlineSplit)}
-    return OutlineTruth(outlines, table)
+    return OutlineTruth(outlines, table, void=_STUFF_VOID if kind == "stuff" else ())
 
 
 def _table(root: Path, kind: Annotations) -> ClassTable:

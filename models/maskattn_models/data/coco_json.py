@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
@@ -21,13 +21,18 @@ Content = TypeVar("Content")
 ImageId = int | str
 
 
+_Side = Annotated[int, msgspec.Meta(ge=1, le=65_500)]
+_FileName = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^/\\]+$")]
+"""A name in the split's folder: a path might lead out of the data set."""
+
+
 class ImageEntry(msgspec.Struct, frozen=True, gc=False):
     """A picture; the JSON's key of it is `id`."""
 
     id: ImageId
-    file_name: str
-    height: int
-    width: int
+    file_name: _FileName
+    height: _Side
+    width: _Side
 
 
 class CategoryEntry(msgspec.Struct, frozen=True):
@@ -51,7 +56,7 @@ class PanopticEntry(msgspec.Struct, frozen=True):
     """The segments of one picture; `file_name` is its PNG."""
 
     image_id: ImageId
-    file_name: str
+    file_name: _FileName
     segments_info: list[SegmentEntry]
 
 

@@ -1,8 +1,4 @@
-"""Write a data set as arrays, once, so that training and evaluation need not decode it again.
-
-Arrays are written in order through plain files: on a full disk that is an error, where a mapped
-file would end the process.
-"""
+"""Write a data set as arrays, once, so that training and evaluation need not decode it again."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import msgspec
@@ -25,6 +20,7 @@ from maskattn_edge.contract.atomic import write_bytes
 from maskattn_edge.contract.errors import UsageError
 from maskattn_edge.preprocess import Resize
 from maskattn_edge.segments import Segments
+from maskattn_models.data.array_file import ArrayFile
 from maskattn_models.data.dataset import SEMANTIC, DataSet, Sample
 from maskattn_models.data.disk import check_space, no_room
 from maskattn_models.data.manifest import (
@@ -162,9 +158,9 @@ def _write_arrays(
     shape = (len(samples), grid.height, grid.width)
     found: list[Segments] = []
     with (
-        _ArrayFile(folder / "images.npy", (*shape, 3), np.uint8) as images,
-        _ArrayFile(folder / "labels.npy", shape, np.uint8) as labels,
-        _ArrayFile(folder / "segments.npy", shape, np.uint16) as maps,
+        ArrayFile(folder / "images.npy", (*shape, 3), np.uint8) as images,
+        ArrayFile(folder / "labels.npy", shape, np.uint8) as labels,
+        ArrayFile(folder / "segments.npy", shape, np.uint16) as maps,
         ThreadPoolExecutor() as pool,
     ):
         for first in range(0, len(samples), _CHUNK):
@@ -195,46 +191,10 @@ def _write_tables(folder: Path, found: list[Segments]) -> dict[str, str]:
     }
     hashes = {}
     for name, table in tables.items():
-        with _ArrayFile(folder / name, table.shape, table.dtype) as file:
+        with ArrayFile(folder / name, table.shape, table.dtype) as file:
             file.append(table)
         hashes[name] = file.sha256()
     return hashes
-
-
-class _ArrayFile:
-    """A .npy file that is written part by part, with the SHA-256 of all its bytes."""
-
-    def __init__(
-        self, path: Path, shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[np.generic]
-    ) -> None:
-        self._file = path.open("w+b")
-        kind = np.lib.format.dtype_to_descr(np.dtype(dtype))
-        header = {"descr": kind, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
-        self._file.seek(0)
-        self._digest = hashlib.sha256(self._file.read())
-
-    def append(self, part: NDArray[np.generic]) -> None:
-        data = np.ascontiguousarray(part).tobytes()
-        self._file.write(data)
-        self._digest.update(data)
-
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    def __enter__(self) -> _ArrayFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self._file:
-            if error is None:
-                self._file.flush()
-                os.fsync(self._file.fileno())  # the manifest must not outlive what it describes
 
 
 def _list(dataset: DataSet, split: str, source: Path) -> SampleList:

@@ -5,7 +5,7 @@ Source: cocodataset.org/#format-data, 1 (object detection) and 3 (stuff segmenta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,11 +43,15 @@ class OutlineTruth:
 
     That is how COCO's own tools flatten a picture; a crowd lies below, so that it hides no object
     that is told apart. Masks are drawn by faster-coco-eval, whose pixels are those of COCO's API.
-    Pixels of no object are void. AP is to be taken from the file itself, see `OfficialTruth`.
+    Pixels of no object, and of categories in `void`, are void. AP is to be taken from the file
+    itself, see `OfficialTruth`.
     """
 
-    def __init__(self, splits: Mapping[str, OutlineSplit], table: ClassTable) -> None:
+    def __init__(
+        self, splits: Mapping[str, OutlineSplit], table: ClassTable, void: Collection[int] = ()
+    ) -> None:
         self._index = table.index_of()
+        self._void = frozenset(void)
         self._files = {place.images: place.annotations for place in splits.values()}
         self._parsed = {
             path: Once(partial(read_json, path, InstancesFile)) for path in self._files.values()
@@ -74,7 +78,13 @@ class OutlineTruth:
         if found is None:
             raise DataError(f"{sample.image}: {annotations.name} does not list it")
         image, entries = found
-        kept = [entry for entry in entries if entry.category_id in self._index]
+        kept = [entry for entry in entries if entry.category_id not in self._void]
+        for entry in kept:
+            if entry.category_id not in self._index:
+                raise DataError(
+                    f"{annotations}: an object of {image.file_name} has the category "
+                    f"{entry.category_id}, which is none of the set's: correct it"
+                )
         if len(kept) > MAX_SEGMENTS:
             raise DataError(f"{sample.image}: {annotations.name} lists {len(kept)} objects in it")
         numbers = np.zeros((image.height, image.width), np.uint16)

@@ -35,7 +35,7 @@ class PanopticSplit:
 class PanopticTruth:
     """Segments by the ids in PNG files; a JSON is read when its first sample is.
 
-    Void is id 0. A category that is none of the classes is void too.
+    Void is id 0.
     """
 
     def __init__(self, splits: Mapping[str, PanopticSplit], table: ClassTable) -> None:
@@ -73,10 +73,15 @@ class PanopticTruth:
                 f"{path}: holds the segment {unlisted[0]}, which {annotations.name} does not list: "
                 "the two are of different versions: download both again"
             )
+        for segment in entry.segments_info:
+            if segment.category_id not in self._index:
+                raise DataError(
+                    f"{annotations}: segment {segment.id} of {path.name} has the category "
+                    f"{segment.category_id}, which is none of the set's: correct it"
+                )
         known = {
             segment.id: Meaning(self._index[segment.category_id], segment.iscrowd != 0)
             for segment in entry.segments_info
-            if segment.category_id in self._index
         }
         with naming(path):
             return number_segments(ids, known)

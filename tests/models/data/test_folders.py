@@ -166,3 +166,27 @@ def test_annotations_of_an_unlisted_image(tmp_path, files):
     with pytest.raises(DataError, match="annotates the image q, which it does not list"):
         open_dataset(tmp_path)
     assert json.loads((tmp_path / "annotations/train.json").read_text())["images"]
+
+
+@pytest.mark.parametrize("name", ["../p.png", "/p.png", "sub/p.png", "..\\p.png", ""])
+def test_file_names_stay_in_their_folder(tmp_path, files, name):
+    entry = {"image_id": "p", "category_id": 7, "segmentation": []}
+    annotated(tmp_path, files, "train", entry)
+    path = tmp_path / "annotations/train.json"
+    path.write_text(path.read_text().replace('"p.png"', json.dumps(name)))
+    with pytest.raises(DataError, match=r"not a COCO annotation file .*file_name"):
+        open_dataset(tmp_path)
+
+
+def test_an_unknown_category_is_named(tmp_path, files):
+    annotated(tmp_path, files, "train", {"image_id": "p", "category_id": 8, "segmentation": []})
+    with pytest.raises(DataError, match=r"an object of p\.png has the category 8, which is none"):
+        open_dataset(tmp_path)
+    (tmp_path / "annotations/train.json").unlink()
+    files.write(tmp_path / "panoptic/train/p.png", np.zeros((6, 8, 3), np.uint8))
+    info = [{"id": 400, "category_id": 8}]
+    annotated(
+        tmp_path, files, "train", {"image_id": "p", "file_name": "p.png", "segments_info": info}
+    )
+    with pytest.raises(DataError, match=r"segment 400 of p\.png has the category 8"):
+        open_dataset(tmp_path)

@@ -300,7 +300,7 @@ def test_a_full_disk_is_told_before_and_while_writing(coco_root, tmp_path, monke
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(conversion._ArrayFile, "append", full)
+    monkeypatch.setattr(conversion.ArrayFile, "append", full)
     with pytest.raises(DataError, match="No space left on device.*free some space"):
         prepare("coco", tmp_path / "out", SMALL, source=coco_root, progress=quiet)
     assert list((tmp_path / "out").iterdir()) == []
