@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from maskattn_edge.scores import (
     PanopticCounts,
+    PictureObjects,
+    average_precision,
     confusion_matrix,
     mean_iou,
     mean_quality,
+    object_masks,
     panoptic_counts,
     quality_per_class,
 )
@@ -137,3 +140,63 @@ def test_the_truth_itself_scores_one(picture):
     assert set(np.flatnonzero(counts.tp)) == set(present.tolist())
     assert counts.fn.sum() == 0
     np.testing.assert_allclose(counts.iou_sum, counts.tp)
+
+
+def slow_average_precision(data, label):
+    """COCO's AP of one class, with sets of pixels; NaN where there is nothing to find."""
+    return float(np.mean([_at_threshold(data, label, 0.5 + 0.05 * step) for step in range(10)]))
+
+
+def _at_threshold(data, label, threshold):
+    ranked, total = [], 0
+    for truth, prediction in data:
+        true_sets, found_sets = _pixels(truth), _pixels(prediction)
+        wanted = [g for g in true_sets if truth.label[g] == label]
+        wanted.sort(key=lambda g: bool(truth.crowd[g]))
+        total += sum(not truth.crowd[g] for g in wanted)
+        found = [p for p in found_sets if prediction.label[p] == label]
+        found.sort(key=lambda p: -float(prediction.score[p]))
+        taken = set()
+        for p in found[:100]:
+            best, at = min(threshold, 1 - 1e-10), None
+            for g in wanted:
+                if g in taken and not truth.crowd[g]:
+                    continue
+                if at is not None and not truth.crowd[at] and truth.crowd[g]:
+                    break  # an object was matched: crowds come after
+                shared = len(true_sets[g] & found_sets[p])
+                whole = found_sets[p] if truth.crowd[g] else true_sets[g] | found_sets[p]
+                if shared / len(whole) >= best:
+                    best, at = shared / len(whole), g
+            if at is not None:
+                taken.add(at)
+            if at is None or not truth.crowd[at]:
+                ranked.append((-float(prediction.score[p]), at is not None))
+    if not total:
+        return np.nan
+    ranked.sort(key=lambda entry: entry[0])
+    hits = np.cumsum([hit for _, hit in ranked])
+    recall, precision = hits / total, hits / np.arange(1, len(hits) + 1)
+    reached = [precision[recall >= point - 1e-12] for point in np.linspace(0, 1, 101)]
+    return float(np.mean([part.max() if part.size else 0.0 for part in reached]))
+
+
+@quickly
+@given(st.lists(pictures(), min_size=1, max_size=2))
+def test_average_precision_of_a_data_set(data):
+    things = np.arange(CLASSES) > 0
+    records = tuple(
+        PictureObjects(
+            height=truth.map.shape[0],
+            width=truth.map.shape[1],
+            truth=object_masks(truth, things),
+            found=object_masks(prediction, things),
+        )
+        for truth, prediction in data
+    )
+    precision = average_precision(records, classes=CLASSES)
+    assert np.isnan(precision.ap[0])
+    expected = [slow_average_precision(data, label) for label in range(1, CLASSES)]
+    np.testing.assert_allclose(precision.ap[1:], expected, atol=1e-6)
+    for part in precision:
+        assert not (np.isnan(precision.ap) & ~np.isnan(part)).any()
