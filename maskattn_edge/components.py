@@ -68,15 +68,15 @@ def component_segments(
     )
 
 
-def _masks(
-    labels: NDArray[np.uint8], classes: int
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _masks(labels: NDArray[np.uint8], classes: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The classes that occur, and where."""
     for value in np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist():
         if value == IGNORE:
             continue
         if value >= classes:
-            raise ContractError(f"labels hold the value {value}, the classes are 0 to {classes - 1}")
+            raise ContractError(
+                f"labels hold the value {value}, the classes are 0 to {classes - 1}"
+            )
         yield value, (labels == value).astype(np.uint8)
 
 

@@ -7,7 +7,7 @@ picture at work that was scaled otherwise than in training.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.errors import ContractError
 
 Resize = Literal["stretch", "letterbox"]
+Whole = TypeVar("Whole", np.uint8, np.uint16)
 
 PAD = 114
 """Grey of the bars that a letterbox adds: near the mean of photographs."""
@@ -151,12 +152,15 @@ def _majority(labels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
     return winner
 
 
-def nearest(labels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Scale a label map by nearest neighbour (pixel centres aligned), (height, width) uint8."""
+def nearest(labels: NDArray[Whole], height: int, width: int) -> NDArray[Whole]:
+    """Scale a map of labels or segments, uint8 or uint16, by nearest neighbour, (height, width).
+
+    Pixel centres are aligned.
+    """
     if labels.shape == (height, width):
         return labels
     scaled = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(scaled, dtype=np.uint8)
+    return np.asarray(scaled, dtype=labels.dtype)
 
 
 def unfit_labels(labels: NDArray[np.uint8], place: Geometry) -> NDArray[np.uint8]:

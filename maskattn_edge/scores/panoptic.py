@@ -196,9 +196,7 @@ def _matches(
     return both[hit], iou[hit]
 
 
-def _excused(
-    pairs: SegmentPairs, truth: Segments, prediction: Segments
-) -> NDArray[np.bool_]:
+def _excused(pairs: SegmentPairs, truth: Segments, prediction: Segments) -> NDArray[np.bool_]:
     """Predicted segments of which more than half lies on void or the crowd of their class."""
     crowd_of = np.zeros(256, np.intp)  # class -> the number of its crowd, 0 = none
     crowds = np.flatnonzero(truth.crowd & (pairs.truth_area > 0))

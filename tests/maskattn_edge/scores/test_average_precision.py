@@ -67,9 +67,7 @@ def test_ranks_go_through_all_pictures():
 
 def test_stuff_is_no_object_and_crowds_excuse():
     truth = segments((20, 20), (0, 1, 0, 0, 10, 20), (1, 1, 10, 0, 20, 20), crowd=[True, False])
-    found = segments(
-        (20, 20), (0, 0.9, 0, 0, 5, 5), (2, 1, 5, 5, 9, 9), (1, 0.2, 10, 0, 20, 20)
-    )
+    found = segments((20, 20), (0, 0.9, 0, 0, 5, 5), (2, 1, 5, 5, 9, 9), (1, 0.2, 10, 0, 20, 20))
     assert [item.label for item in picture(truth, found).found] == [0, 1]
     np.testing.assert_allclose(
         average_precision((picture(truth, found),), classes=3).ap, [np.nan, 1, np.nan]
@@ -129,9 +127,7 @@ def test_classes_that_do_not_exist():
         object_masks(segments((4, 4), (7, 1, 0, 0, 2, 2)), THINGS)
     strange = (ObjectMask(label=3, counts=b"04", area=4.0),)
     with pytest.raises(ContractError, match="an object has class 3, but the classes are 0 to 2"):
-        average_precision(
-            (PictureObjects(height=2, width=2, truth=strange, found=()),), classes=3
-        )
+        average_precision((PictureObjects(height=2, width=2, truth=strange, found=()),), classes=3)
 
 
 def test_without_the_package(monkeypatch):
