@@ -69,8 +69,7 @@ def average_precision(pictures: tuple[PictureObjects, ...], *, classes: int) -> 
         MissingDependencyError: faster-coco-eval is not installed.
     """
     package = require("faster_coco_eval", purpose="mask AP", extra="evaluate")
-    truth = package.COCO(_dataset(pictures, classes))
-    found = truth.loadRes(_annotations(pictures, "found", classes))
+    truth, found = (package.COCO(_dataset(pictures, side, classes)) for side in ("truth", "found"))
     judge = package.COCOeval_faster(truth, found, iouType="segm")
     judge.evaluate()
     judge.accumulate()
@@ -100,13 +99,13 @@ def _per_class(precision: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(precision.mean(axis=(0, 1)))
 
 
-def _dataset(pictures: tuple[PictureObjects, ...], classes: int) -> dict[str, Any]:
+def _dataset(pictures: tuple[PictureObjects, ...], side: str, classes: int) -> dict[str, Any]:
     return {
         "images": [
             {"id": number, "height": picture.height, "width": picture.width}
             for number, picture in enumerate(pictures, start=1)
         ],
-        "annotations": _annotations(pictures, "truth", classes),
+        "annotations": _annotations(pictures, side, classes),
         "categories": [{"id": label + 1, "name": str(label)} for label in range(classes)],
     }
 

@@ -206,4 +206,4 @@ def _excused(pairs: SegmentPairs, truth: Segments, prediction: Segments) -> NDAr
     label = prediction.label[pairs.prediction[inside] - 1]
     inside = inside[crowd_of[label] == pairs.truth[inside]]
     excused[pairs.prediction[inside] - 1] += pairs.pixels[inside]
-    return 2 * excused > pairs.prediction_area
+    return np.asarray(2 * excused > pairs.prediction_area)

@@ -1,0 +1,25 @@
+"""Predictions in the forms that official evaluators and servers take; one file per form."""
+
+from maskattn_models.evaluation.submissions.submission import (
+    Numbering,
+    PredictedPicture,
+    SubmissionWriter,
+)
+from maskattn_models.evaluation.submissions.table import (
+    CITYSCAPES_IDS,
+    FORMATS,
+    SubmissionFormat,
+    official_ids,
+    suitable_format,
+)
+
+__all__ = [
+    "CITYSCAPES_IDS",
+    "FORMATS",
+    "Numbering",
+    "PredictedPicture",
+    "SubmissionFormat",
+    "SubmissionWriter",
+    "official_ids",
+    "suitable_format",
+]
