@@ -12,8 +12,11 @@ from maskattn_edge.contract.classes import IGNORE, ClassInfo
 from maskattn_edge.contract.errors import ContractError
 from maskattn_edge.segments import Segments
 
-MIN_AREA = 16
-"""Default of `component_segments`, in pixels: on a 128x128 grid, a thousandth of it."""
+MIN_AREA = 64
+"""Default of `component_segments`, in pixels: on a 128x128 grid, a square of a sixteenth its side.
+
+Specks that labels are full of would each be a false object; what is best depends on the data.
+"""
 
 _MOST = np.iinfo(np.uint16).max
 

@@ -43,11 +43,13 @@ def evaluate(
         typer.Option("--as", help="Task to score it as, if not the model's own."),
     ] = None,
     min_area: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=1, help="Pixels of the grid that an object made from plain labels has at least."
+            min=1,
+            help="Pixels of the grid that a segment made from plain labels has at least; 64 if "
+            "not given.",
         ),
-    ] = 16,
+    ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -99,7 +101,8 @@ def _print(result: Evaluation) -> None:
     console = Console()
     what = f"{result.dataset} {result.split} ({result.images} images)"
     scores = score_table(result)
-    table = Table(title=f"{result.model} on {what}, {scores.what} in %", title_justify="left")
+    console.print(f"{result.model} on {what}, {scores.what} in %", highlight=False)
+    table = Table()
     for number, heading in enumerate(scores.headings):
         table.add_column(heading, justify="right" if number else "left")
     for row in scores.rows:

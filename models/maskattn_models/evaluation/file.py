@@ -32,7 +32,7 @@ def evaluate_file(
     split: str,
     *,
     task: Task | None = None,
-    min_area: int = MIN_AREA,
+    min_area: int | None = None,
     predictions: Path | None = None,
     limit: int | None = None,
     pictures: Path | None = None,
@@ -47,7 +47,7 @@ def evaluate_file(
         split: e.g. "test".
         task: to score it as; None for what it was made for. The labels of a semantic model are
             scored for other tasks by their connected regions.
-        min_area: pixels of the grid that such a region has at least.
+        min_area: pixels of the grid that such a region has at least; `MIN_AREA` if not given.
         predictions: folder to write the answers to, in the format of official evaluators.
         limit: evaluate at most so many images, spread evenly over the split.
         pictures: PNG file to write samples to: image, truth, prediction.
@@ -88,7 +88,7 @@ def evaluate_file(
 
 
 def _assignment(
-    model: OpenedModel, dataset: DataSet, split: str, wanted: Task | None, min_area: int
+    model: OpenedModel, dataset: DataSet, split: str, wanted: Task | None, min_area: int | None
 ) -> Assignment:
     truth = open_truth(dataset, split)
     task = choose_task(
@@ -98,13 +98,18 @@ def _assignment(
         name=model.name,
         where=str(dataset.root),
     )
+    if min_area is not None and (task == "semantic" or model.task != "semantic"):
+        raise UsageError(
+            f"a smallest area is for objects made from labels, but {model.name} is a {model.task} "
+            f"model and scored for the {task} task: leave out --min-area"
+        )
     return Assignment(
         dataset=dataset,
         split=split,
         truth=truth,
         task=task,
         input=model.input,
-        min_area=min_area,
+        min_area=MIN_AREA if min_area is None else min_area,
     )
 
 

@@ -48,15 +48,26 @@ def writing_predictions(folder: Path | None, work: Assignment) -> Iterator[Each 
     target = folder.absolute()
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        unfinished.mkdir(parents=True)
+        with _refusing(folder):
+            unfinished.mkdir(parents=True)
         writer = _writer(unfinished, work)
         yield lambda sample, scored: _add(writer, folder, work, sample, scored)
-        writer.finish()
-        unfinished.replace(target)
-    except OSError as error:
-        raise _refused(folder, error) from error
+        with _refusing(folder):
+            writer.finish()
+            unfinished.replace(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def _refusing(folder: Path) -> Iterator[None]:
+    """Name the folder where the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise SinkError(
+            f"{folder}: cannot write the predictions: {error.strerror or error}"
+        ) from error
 
 
 def image_id(sample: Sample) -> int | str:
@@ -83,11 +94,5 @@ def _add(
         labels=scored.result.frame_labels,
         segments=scored.found,
     )
-    try:
+    with _refusing(folder):
         writer.add(picture)
-    except OSError as error:
-        raise _refused(folder, error) from error
-
-
-def _refused(folder: Path, error: OSError) -> SinkError:
-    return SinkError(f"{folder}: cannot write the predictions: {error.strerror or error}")
