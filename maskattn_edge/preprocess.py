@@ -158,7 +158,10 @@ def _majority(labels: NDArray[Numbers], height: int, width: int) -> NDArray[Numb
 
 
 def nearest(labels: NDArray[Numbers], height: int, width: int) -> NDArray[Numbers]:
-    """Scale a label map by nearest neighbour (pixel centres aligned), (height, width)."""
+    """Scale a map of labels or segments, uint8 or uint16, by nearest neighbour, (height, width).
+
+    Pixel centres are aligned.
+    """
     if labels.shape == (height, width):
         return labels
     scaled = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)

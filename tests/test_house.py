@@ -15,7 +15,16 @@ PACKAGES = {
     "maskattn_export": ROOT / "export" / "maskattn_export",
     "maskattn_benchmarks": ROOT / "benchmarks" / "maskattn_benchmarks",
 }
-HEAVY = {"torch", "onnx", "onnxruntime", "openvino", "tensorrt", "matplotlib", "sklearn"}
+HEAVY = {
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "tensorrt",
+    "matplotlib",
+    "sklearn",
+    "faster_coco_eval",
+}
 
 
 def modules_after(code: str) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -38,14 +38,35 @@ def evaluate(
             help="Also write a PNG of the keys that a checkpoint's attention keeps.",
         ),
     ] = None,
+    as_: Annotated[
+        Literal["semantic", "instance", "panoptic"] | None,
+        typer.Option("--as", help="Task to score it as, if not the model's own."),
+    ] = None,
+    min_area: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Pixels of the grid that a segment made from plain labels has at least; 64 if "
+            "not given.",
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write the answers in the data set's official format."
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Evaluate at most so many images, spread over the split."),
     ] = None,
 ) -> None:
-    """Score a model on labelled images: IoU of each class and their mean.
+    """Score a model on labelled images: IoU, PQ or mask AP of each class and their means.
 
-    Two scores are printed: on the network's grid, and at the images' own size.
+    A semantic model has mIoU, a panoptic one PQ, SQ and RQ beside it, an instance one mask AP.
+    With --as, the labels of a semantic model are scored for another task, each connected region
+    of a thing class as one object. All scores are taken on the network's grid and at the images'
+    own size.
 
     Example: maskattn-edge evaluate best.pt --data camvid --split test
     """
@@ -58,6 +79,9 @@ def evaluate(
             model,
             dataset,
             split,
+            task=as_,
+            min_area=min_area,
+            predictions=predictions,
             limit=limit,
             pictures=pictures,
             masks=masks,
@@ -72,25 +96,27 @@ def _print(result: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from maskattn_models.evaluation import percent
+    from maskattn_models.evaluation import percent, score_table
 
     console = Console()
     what = f"{result.dataset} {result.split} ({result.images} images)"
-    table = Table(title=f"{result.model} on {what}, IoU in %", title_justify="left")
-    table.add_column("class")
-    for heading in ("share of pixels", f"{result.height}x{result.width} grid", "full size"):
-        table.add_column(heading, justify="right")
-    for row in result.rows():
+    scores = score_table(result)
+    console.print(f"{result.model} on {what}, {scores.what} in %", highlight=False)
+    table = Table()
+    for number, heading in enumerate(scores.headings):
+        table.add_column(heading, justify="right" if number else "left")
+    for row in scores.rows:
         table.add_row(*row)
     table.add_section()
-    table.add_row("mean IoU", "", percent(result.grid_miou), percent(result.full_miou))
+    for row in scores.means:
+        table.add_row(*row)
     console.print(table)
-    console.print(f"mean IoU {percent(result.grid_miou)} %: {result.grid_name}", highlight=False)
-    console.print(f"mean IoU {percent(result.full_miou)} %: {result.full_name}", highlight=False)
+    for line in scores.summary:
+        console.print(line, highlight=False)
     for block, share in result.keys_kept.items():
         console.print(f"{block} keeps {percent(share)} % of its keys", highlight=False)
     console.print(
         "Only the full size of a whole test split can be set beside published scores. "
-        f"A class without a score (-) is in neither truth nor prediction. Run by {result.runs_on}.",
+        f"{scores.absent} Run by {result.runs_on}.",
         style="dim",
     )

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.classes import IGNORE
 from maskattn_edge.contract.errors import ContractError, DataError
 from maskattn_edge.preprocess import Resize, fit, fit_labels
-from maskattn_edge.segments import Segments, fit_segments
+from maskattn_edge.segment_grid import fit_segments
+from maskattn_edge.segments import Segments
 from maskattn_models.data.dataset import DataSet, Sample
 from maskattn_models.data.memory import available_bytes
 from maskattn_models.data.pictures import load_sample, truth_of

@@ -1,25 +1,19 @@
-"""The result of an evaluation: two confusion matrices and what follows from them."""
+"""The result of an evaluation: counts at two sizes and what follows from them."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from maskattn_edge.contract.atomic import write_text
 from maskattn_edge.contract.classes import ClassInfo
-from maskattn_edge.contract.errors import ContractError, SinkError
+from maskattn_edge.contract.errors import ContractError
+from maskattn_edge.contract.spec import Task
 from maskattn_edge.preprocess import Resize
-from maskattn_edge.scores import iou_per_class, mean_iou, pixel_accuracy
-
-SCHEMA = 1
-"""Of the JSON report."""
+from maskattn_edge.scores import ClassPrecision, PanopticCounts, iou_per_class, mean_iou
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +31,13 @@ class Evaluation:
         grid_confusion: (K, K) pixels of the grid, against area-majority labels; rows are truth.
         full_confusion: (K, K) pixels of the images; the grid's labels were enlarged by nearest
             neighbour.
+        task: that it was scored as.
+        min_area: of the segments that were made from plain labels, in pixels of the grid; None
+            where the model itself found them.
+        grid_panoptic: counts on the grid, for the panoptic task.
+        full_panoptic: counts at the images' own size, for the panoptic task.
+        grid_precision: mask AP on the grid, for the instance task.
+        full_precision: mask AP at the images' own size, for the instance task.
         model: name of its file; empty, like the next two, for a model that is no file.
         model_sha256: of its file.
         runs_on: what computed the labels, e.g. "onnxruntime, CPU".
@@ -56,6 +57,12 @@ class Evaluation:
     resize: Resize
     grid_confusion: NDArray[np.int64]
     full_confusion: NDArray[np.int64]
+    task: Task = "semantic"
+    min_area: int | None = None
+    grid_panoptic: PanopticCounts | None = None
+    full_panoptic: PanopticCounts | None = None
+    grid_precision: ClassPrecision | None = None
+    full_precision: ClassPrecision | None = None
     model: str = ""
     model_sha256: str = ""
     runs_on: str = ""
@@ -100,57 +107,19 @@ class Evaluation:
         """What the second pair of scores is taken on."""
         return "full size, grid labels enlarged by nearest neighbour"
 
-    def rows(self) -> list[tuple[str, str, str, str]]:
-        """Of a table: class, share of the true pixels, IoU on the grid, IoU at full size; in %."""
-        truth = self.full_confusion.sum(axis=1)
-        share = truth / max(1, int(truth.sum()))
-        return [
-            (info.name, percent(float(part)), percent(float(grid)), percent(float(full)))
-            for info, part, grid, full in zip(
-                self.classes, share, self.grid_iou, self.full_iou, strict=True
-            )
-        ]
+    @property
+    def things(self) -> NDArray[np.bool_]:
+        """Which classes are things, (K,)."""
+        return np.array([info.thing for info in self.classes], bool)
 
-    def to_json(self) -> str:
-        """The report, JSON of schema 1: fractions in [0, 1], null where a score has no value."""
-        report = {
-            "schema": SCHEMA,
-            "model": self.model,
-            "model_sha256": self.model_sha256,
-            "runs_on": self.runs_on,
-            "dataset": self.dataset,
-            "split": self.split,
-            "images": self.images,
-            "keys_kept": dict(self.keys_kept),
-            "grid": {
-                "labels": self.grid_name,
-                "height": self.height,
-                "width": self.width,
-                "resize": self.resize,
-                **_scores(self.grid_confusion),
-            },
-            "full": {"labels": self.full_name, **_scores(self.full_confusion)},
-            "classes": [
-                {"name": info.name, "grid_iou": _plain(grid), "full_iou": _plain(full)}
-                for info, grid, full in zip(
-                    self.classes, self.grid_iou.tolist(), self.full_iou.tolist(), strict=True
-                )
-            ],
-        }
-        text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
-        return re.sub(r"\[[\d,\s]+\]", _one_line, text) + "\n"
-
-
-def write_report(path: Path, evaluation: Evaluation) -> None:
-    """Write `Evaluation.to_json` to a file, atomically.
-
-    Raises:
-        SinkError: the folder cannot be written, or the disk is full.
-    """
-    try:
-        write_text(path, evaluation.to_json())
-    except OSError as error:
-        raise SinkError(f"{path}: cannot write the report: {error.strerror}") from error
+    @property
+    def segments_name(self) -> str:
+        """Where the segments of the answer come from; empty for the semantic task."""
+        if self.task == "semantic":
+            return ""
+        if self.min_area is None:
+            return "objects as the model tells them apart"
+        return f"objects are connected regions of {self.min_area} or more pixels of the grid"
 
 
 def percent(fraction: float) -> str:
@@ -160,19 +129,3 @@ def percent(fraction: float) -> str:
     ('73.21', '-')
     """
     return "-" if math.isnan(fraction) else f"{100 * fraction:.2f}"
-
-
-def _scores(confusion: NDArray[np.int64]) -> dict[str, object]:
-    return {
-        "miou": _plain(mean_iou(confusion)),
-        "pixel_accuracy": _plain(pixel_accuracy(confusion)),
-        "confusion": confusion.tolist(),
-    }
-
-
-def _one_line(numbers: re.Match[str]) -> str:
-    return re.sub(r",(?=\d)", ", ", "".join(numbers.group().split()))
-
-
-def _plain(fraction: float) -> float | None:
-    return None if math.isnan(fraction) else fraction

@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.atomic import write_bytes
 from maskattn_edge.contract.classes import IGNORE, ClassInfo, palette
 from maskattn_edge.contract.errors import ContractError, SinkError
-from maskattn_edge.preprocess import Resize, nearest, scale_image, unfit_labels
-from maskattn_models.data import DataSet, load_sample, spread
-from maskattn_models.evaluation.evaluate import predict
-from maskattn_models.evaluation.predictor import Predictor
+from maskattn_edge.preprocess import nearest, scale_image
+from maskattn_edge.segments import Segments
+from maskattn_models.data import spread
+from maskattn_models.evaluation.answers import Segmenter
+from maskattn_models.evaluation.sample import Assignment, score_sample
+
+Shown = NDArray[np.uint8] | Segments
+"""Labels, or segments where objects are to be told apart."""
 
 _TILE = 320
 _MARGIN = 16
@@ -28,18 +32,18 @@ _HATCH_LIGHT, _HATCH_DARK = 225, 150
 
 def prediction_sheet(
     images_rgb: Sequence[NDArray[np.uint8]],
-    truths: Sequence[NDArray[np.uint8]],
-    predictions: Sequence[NDArray[np.uint8]],
+    truths: Sequence[Shown],
+    predictions: Sequence[Shown],
     classes: Sequence[ClassInfo],
 ) -> NDArray[np.uint8]:
     """A row per sample: image, truth, prediction; below, the classes that occur.
 
-    Ignored pixels of the truth are hatched in grey.
+    Pixels that are ignored, or void, are hatched in grey; segments have borders.
 
     Args:
         images_rgb: each (H, W, 3) uint8 RGB, of any size.
-        truths: as many, each (h, w) uint8, 255 = ignored.
-        predictions: as many, each (h, w) uint8.
+        truths: as many, each segments or (h, w) uint8, 255 = ignored.
+        predictions: as many, each segments or (h, w) uint8.
         classes: names and colours by index.
 
     Returns:
@@ -58,33 +62,29 @@ def prediction_sheet(
         for image, truth, prediction in zip(images_rgb, truths, predictions, strict=True)
     ]
     width = rows[0].shape[1]
-    shown = np.unique(np.concatenate([np.unique(labels) for labels in (*truths, *predictions)]))
+    shown = np.unique(np.concatenate([np.unique(_labels(it)) for it in (*truths, *predictions)]))
     return np.concatenate([_headings(width), *rows, _legend(shown.tolist(), classes, width)])
 
 
-def predicted_sheet(
-    model: Predictor,
-    dataset: DataSet,
-    split: str,
-    *,
-    height: int,
-    width: int,
-    resize: Resize,
-    count: int = 6,
-) -> NDArray[np.uint8]:
+def predicted_sheet(model: Segmenter, work: Assignment, *, count: int = 6) -> NDArray[np.uint8]:
     """`prediction_sheet` of samples spread over a split, at full size, (H, W, 3) uint8 BGR.
 
     Raises:
-        UsageError, DataError, ContractError: as `evaluate`.
+        UsageError, DataError, ContractError: as `score_split`.
     """
-    images, truths, predictions = [], [], []
-    for sample in spread(dataset.split(split), count):
-        image, truth = load_sample(sample, dataset)
-        labels, place = predict(model, image, height=height, width=width, resize=resize)
-        images.append(image)
-        truths.append(truth)
-        predictions.append(unfit_labels(labels, place))
-    return prediction_sheet(images, truths, predictions, dataset.classes)
+    images: list[NDArray[np.uint8]] = []
+    truths: list[Shown] = []
+    predictions: list[Shown] = []
+    for sample in spread(work.dataset.split(work.split), count):
+        scored = score_sample(model, sample, work)
+        images.append(scored.known.image)
+        if scored.found is None or scored.known.segments is None:
+            truths.append(scored.known.labels)
+            predictions.append(scored.result.frame_labels)
+        else:
+            truths.append(scored.known.segments)
+            predictions.append(scored.found)
+    return prediction_sheet(images, truths, predictions, work.dataset.classes)
 
 
 def write_sheet(path: Path, sheet_bgr: NDArray[np.uint8]) -> None:
@@ -108,6 +108,29 @@ def colored_bgr(labels: NDArray[np.uint8], classes: Sequence[ClassInfo]) -> NDAr
     return colors
 
 
+def _labels(shown: Shown) -> NDArray[np.uint8]:
+    return shown.labels() if isinstance(shown, Segments) else shown
+
+
+def _drawn(
+    shown: Shown, height: int, width: int, classes: Sequence[ClassInfo]
+) -> NDArray[np.uint8]:
+    """Coloured at the size of a tile, (height, width, 3) uint8 BGR."""
+    colors = colored_bgr(nearest(_labels(shown), height, width), classes)
+    if isinstance(shown, Segments):
+        edge = _borders(nearest(shown.map, height, width))
+        colors[edge] = (0.35 * colors[edge] + 0.65 * 255).astype(np.uint8)
+    return colors
+
+
+def _borders(segment_map: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Pixels whose right or lower neighbour is of another segment, (H, W)."""
+    edge = np.zeros(segment_map.shape, bool)
+    edge[:, :-1] |= segment_map[:, :-1] != segment_map[:, 1:]
+    edge[:-1] |= segment_map[:-1] != segment_map[1:]
+    return edge
+
+
 def _hatch(height: int, width: int) -> NDArray[np.uint8]:
     down, right = np.ogrid[:height, :width]
     hatch = np.full((height, width, 3), _HATCH_LIGHT, np.uint8)
@@ -117,8 +140,8 @@ def _hatch(height: int, width: int) -> NDArray[np.uint8]:
 
 def _row(
     image_rgb: NDArray[np.uint8],
-    truth: NDArray[np.uint8],
-    prediction: NDArray[np.uint8],
+    truth: Shown,
+    prediction: Shown,
     classes: Sequence[ClassInfo],
 ) -> NDArray[np.uint8]:
     """Three tiles of one height; a tall image is bounded by its height."""
@@ -126,8 +149,8 @@ def _row(
     height, width = (max(1, round(side * scale)) for side in image_rgb.shape[:2])
     tiles = [
         np.ascontiguousarray(scale_image(image_rgb, height, width)[..., ::-1]),
-        colored_bgr(nearest(truth, height, width), classes),
-        colored_bgr(nearest(prediction, height, width), classes),
+        _drawn(truth, height, width, classes),
+        _drawn(prediction, height, width, classes),
     ]
     row = np.full((height + _MARGIN, 3 * _TILE + 4 * _MARGIN, 3), 255, np.uint8)
     for index, tile in enumerate(tiles):

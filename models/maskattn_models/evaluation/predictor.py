@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.contract.errors import UsageError
-from maskattn_edge.preprocess import Resize
+from maskattn_edge.contract.spec import InputSpec, Task
+from maskattn_models.evaluation.answers import Segmenter, labelling
 
 if TYPE_CHECKING:
     from maskattn_models.keys import KeyTally
 
 _CHECKPOINTS = (".pt", ".pth")
 
-Predictor = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""From an image, (1, h, w, 3) uint8 RGB, to its labels, (1, h, w) uint8."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedModel:
-    """A model ready to label images of `height` x `width` pixels.
+    """A model ready to answer images of the size that `input` states.
 
     `classes` is None for a file that does not describe itself: its labels are taken as they are.
     `keys` tells which keys attention kept; None for a model file, which does not tell.
@@ -34,11 +29,10 @@ class OpenedModel:
 
     name: str
     sha256: str
-    predict: Predictor
+    task: Task
+    answer: Segmenter
     classes: tuple[ClassInfo, ...] | None
-    height: int
-    width: int
-    resize: Resize
+    input: InputSpec
     runs_on: str
     keys: KeyTally | None = None
 
@@ -73,18 +67,13 @@ def _onnx(path: Path) -> Iterator[OpenedModel]:
 
     with open_engine(path) as engine:
         spec = engine.spec
-
-        def predict(image_nhwc: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            return engine.infer(image_nhwc).labels[np.newaxis]
-
         yield OpenedModel(
             name=path.name,
             sha256=engine.file.sha256,
-            predict=predict,
+            task=spec.task,
+            answer=engine.infer,
             classes=spec.classes if engine.file.described else None,
-            height=spec.input.height,
-            width=spec.input.width,
-            resize=spec.input.resize,
+            input=spec.input,
             runs_on=f"{engine.name}, {engine.device}",
         )
 
@@ -102,11 +91,10 @@ def _checkpoint(path: Path) -> Iterator[OpenedModel]:
         yield OpenedModel(
             name=path.name,
             sha256=network.checkpoint.sha256,
-            predict=network.predict,
+            task="semantic",
+            answer=labelling(network.predict, network.classes, network.input),
             classes=network.classes,
-            height=network.input.height,
-            width=network.input.width,
-            resize=network.input.resize,
+            input=network.input,
             runs_on="PyTorch, CPU",
             keys=keys,
         )

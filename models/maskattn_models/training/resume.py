@@ -18,8 +18,9 @@ def check_same(
 ) -> None:
     """Compare what decides a run, nested plain data.
 
-    More epochs are allowed if `longer` is: the learning rate then follows the schedule of the longer run from
-    the step that was reached, so that it rises once. Fewer would end the cosine in the middle.
+    More epochs are allowed if `longer` is: the learning rate then follows the schedule of the
+    longer run from the step that was reached, so that it rises once. Fewer would end the cosine
+    in the middle.
 
     Raises:
         UsageError: something differs; the message names the first difference.

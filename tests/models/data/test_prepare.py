@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from maskattn_edge.cli.data import app
 from maskattn_edge.contract.errors import DataError, UsageError
 from maskattn_edge.preprocess import fit, fit_labels
-from maskattn_edge.segments import fit_segments
+from maskattn_edge.segment_grid import fit_segments
 from maskattn_models.data import (
     ConversionSettings,
     check_dataset,

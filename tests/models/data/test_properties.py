@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskattn_edge.contract.classes import ClassInfo
-from maskattn_edge.segments import Segments, fit_segments
+from maskattn_edge.segment_grid import fit_segments
+from maskattn_edge.segments import Segments
 from maskattn_models.data import Sample
 from maskattn_models.data.dataset import label_table
 from maskattn_models.data.masks import MaskTruth

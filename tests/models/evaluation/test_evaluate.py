@@ -10,7 +10,13 @@ import pytest
 from maskattn_edge.contract.classes import ClassInfo, numbered_classes
 from maskattn_edge.contract.errors import ContractError, DataError, SinkError, UsageError
 from maskattn_models.data import open_dataset
-from maskattn_models.evaluation import Evaluation, evaluate, open_predictor, write_report
+from maskattn_models.evaluation import (
+    Evaluation,
+    evaluate,
+    open_predictor,
+    score_table,
+    write_report,
+)
 
 SIZE = {"height": 8, "width": 8, "resize": "stretch"}
 
@@ -158,7 +164,7 @@ def test_report_is_json_without_nan(dataset, tmp_path):
 
 
 def test_rows_are_ready_to_print(dataset):
-    rows = evaluate(red, dataset, "test", **SIZE).rows()
+    rows = score_table(evaluate(red, dataset, "test", **SIZE)).rows
     assert rows[3] == ("sky", "0.00", "-", "-")
     assert rows[0] == ("floor", "9.15", "100.00", "100.00")
 

@@ -129,9 +129,14 @@ def test_a_model_file_does_not_tell(folder, tmp_path, capsys, monkeypatch):
     @contextmanager
     def opened(path):
         yield OpenedModel(
-            name=path.name, sha256="", predict=lambda image: image[..., 0], classes=None,
-            height=32, width=64, resize="stretch", runs_on="",
-        )  # fmt: skip
+            name=path.name,
+            sha256="",
+            task="semantic",
+            answer=lambda image: None,
+            classes=None,
+            input=InputSpec(height=32, width=64),
+            runs_on="",
+        )
 
     monkeypatch.setattr(module, "open_predictor", opened)
     words = ["--data", str(folder), "--masks", str(tmp_path / "masks.png")]
