@@ -125,6 +125,31 @@ def _random_store(config: NetworkConfig, settings: TrainingSettings, images: int
     )
 
 
+def slowest_kernels(
+    config: NetworkConfig, settings: TrainingSettings, *, images: int = 512, steps: int = 20
+) -> str:
+    """What the time of a step goes to: a table of the kernels (operators on a CPU), longest first.
+
+    Profiled apart from the timing, because a profiler slows what it looks at.
+    """
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    from maskattn_models.training import Stepper, choose_device
+
+    device = choose_device(settings.device)
+    stepper = Stepper(config, settings, _random_store(config, settings, images), device)
+    stepper.run(WARMUP_STEPS)
+    activities = [ProfilerActivity.CPU]
+    if device.type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+        torch.cuda.synchronize()
+    with profile(activities=activities) as seen:
+        stepper.run(steps)
+    key = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    return str(seen.key_averages().table(sort_by=key, row_limit=30, max_name_column_width=90))
+
+
 def table(results: list[TrainingSpeed]) -> str:
     """The results as a small table, a line per mode."""
     lines = [f"{'mode':<8}{'images/s':>12}{'peak GPU memory':>20}"]
@@ -187,6 +212,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"batch {settings.batch}, {chosen.steps} steps on {report['device']}"
     )
     print(table(results))
+    if chosen.kernels:
+        print(slowest_kernels(config, settings, images=chosen.images))
     return 0
 
 
@@ -202,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
     parser.add_argument("--streamed", action="store_true", help="keep images on the host")
+    parser.add_argument("--kernels", action="store_true", help="show where the time goes")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     return parser
 

@@ -45,3 +45,11 @@ def test_wrong_words(capsys):
         training_speed(CONFIG, SETTINGS, steps=5, images=3)
     assert main([*TINY, "--device", "tpu"]) == 2
     assert "unknown device 'tpu'" in capsys.readouterr().err
+
+
+def test_where_the_time_goes(capfd):
+    words = [*TINY, "--steps", "1", "--images", "4", "--device", "cpu", "--kernels"]
+    assert main(words) == 0
+    said = capfd.readouterr().out
+    assert "aten::convolution_backward" in said
+    assert "Self CPU" in said
