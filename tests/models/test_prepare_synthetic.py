@@ -94,7 +94,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     def save(path: Path, image: object, options: object = None) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(synthetic, "_save", save)
+    monkeypatch.setattr(synthetic, "save", save)
     with pytest.raises(DataError, match="No space left on device.*free some space") as caught:
         prepare_synthetic(tmp_path / "set", images=10, seed=0, clips=0, workers=1)
     assert "\n" not in str(caught.value)

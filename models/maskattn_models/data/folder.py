@@ -79,8 +79,8 @@ def hash_splits(samples: tuple[Sample, ...]) -> dict[str, tuple[Sample, ...]]:
             f"{samples[0].image.parent}: {len(samples)} labelled image(s), 3 or more are needed "
             "to have one each for train, val and test: add images"
         )
-    order = sorted(samples, key=_fraction)
-    below = [sum(_fraction(sample) < bound for sample in samples) for bound in (0.8, 0.9)]
+    order = sorted(samples, key=name_fraction)
+    below = [sum(name_fraction(sample) < bound for sample in samples) for bound in (0.8, 0.9)]
     train = min(max(below[0], 1), len(samples) - 2)
     val = min(max(below[1], train + 1), len(samples) - 1)
     parts = (order[:train], order[train:val], order[val:])
@@ -109,8 +109,8 @@ def _check_things(root: Path, classes: Sequence[ClassInfo]) -> None:
         )
 
 
-def _fraction(sample: Sample) -> float:
-    """Hash of the stem, in [0, 1)."""
+def name_fraction(sample: Sample) -> float:
+    """Hash of the image's stem, in [0, 1): a place that does not depend on other images."""
     digest = hashlib.sha256(sample.image.stem.encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 

@@ -8,7 +8,15 @@ from typing import NamedTuple, Protocol
 
 from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.contract.errors import DataError, UsageError
-from maskattn_models.data import ade20k, camvid, cityscapes, coco, coco_folder, folder
+from maskattn_models.data import (
+    ade20k,
+    camvid,
+    cityscapes,
+    class_instance,
+    coco,
+    coco_folder,
+    folder,
+)
 from maskattn_models.data.dataset import DataSet, Truth
 from maskattn_models.data.files import list_folder
 from maskattn_models.data.pictures import load_sample
@@ -57,6 +65,12 @@ READERS: dict[str, Reader] = {
         coco_folder.open_coco_folder,
         coco_folder.coco_folder_truth,
         coco_folder.LAYOUT,
+    ),
+    "class-instance": Reader(
+        class_instance.recognises_class_instance,
+        class_instance.open_class_instance,
+        class_instance.class_instance_truth,
+        class_instance.LAYOUT,
     ),
     "folder": Reader(
         folder.recognises_folder, folder.open_folder, folder.folder_truth, folder.LAYOUT

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
-import os
-import secrets
-import shutil
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import av
 import av.video.stream
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from maskattn_edge.contract.classes import classes_json
-from maskattn_edge.contract.errors import DataError, UsageError
+from maskattn_edge.contract.errors import UsageError
 from maskattn_edge.synthetic import CLASSES, GENERATOR_VERSION, render_clip, render_image
-
-SPLITS = ("train", "val", "test")
+from maskattn_models.data.generation import (
+    CHUNK,
+    SPLITS,
+    appearing,
+    check_numbers,
+    child_seed,
+    finished,
+    save,
+    shares,
+    until_stopped,
+)
 
 _HEIGHT, _WIDTH = 240, 320
 _CLIP_HEIGHT, _CLIP_WIDTH = 480, 640
 _CLIP_FPS = 15
 _JPEG_QUALITY = 92
-_CHUNK = 8  # images a task: small enough for a smooth progress bar
 _CLIPS_BRANCH = len(SPLITS)  # clips take their seeds beside those of the splits
 
 
@@ -82,52 +79,20 @@ def prepare_synthetic(
         UsageError: a number is out of range.
         DataError: `folder` is not empty, cannot be written, or the disk is full.
     """
-    if images < 10:
-        raise UsageError(
-            f"a data set needs 10 images or more so that each split has one, got {images}"
-        )
-    if seed < 0:
-        raise UsageError(f"a seed is 0 or more, got {seed}")
+    counts = shares(images)
+    check_numbers(seed, workers)
     if clips < 0 or (clips > 0 and clip_frames < 1):
         raise UsageError(f"{clips} clips of {clip_frames} frames cannot be written")
-    if workers is not None and workers < 1:
-        raise UsageError(f"workers must be 1 or more, got {workers}")
-    held_out = images // 10
-    counts = dict(zip(SPLITS, (images - 2 * held_out, held_out, held_out), strict=True))
-    try:
-        with _appearing(folder) as unfinished:
-            tasks = _tasks(unfinished, seed, counts, clips, clip_frames)
-            _run(tasks, workers or os.cpu_count() or 1, progress)
-            (unfinished / "classes.json").write_bytes(classes_json(CLASSES))
-            manifest = _manifest(seed, counts, clips, clip_frames)
-            (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-    except BrokenProcessPool as error:
-        raise DataError(
-            f"{folder}: a worker process died, nothing was kept; memory may be short: "
-            "try fewer workers"
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot write the data set ({error.strerror or error}), nothing was kept; "
-            "free some space or choose another folder"
-        ) from error
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """Yield a new folder beside `folder`; rename it so if the block succeeds, else remove it."""
-    target = folder.absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise DataError(f"{folder} exists and is not empty: remove it or name another folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        unfinished.mkdir()
-        yield unfinished
-        unfinished.replace(target)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    with appearing(folder) as unfinished:
+        tasks = _tasks(unfinished, seed, counts, clips, clip_frames)
+        total, done = sum(task.count for task in tasks), 0
+        for count in finished(_write, tasks, workers):
+            done += count
+            if progress is not None:
+                progress(done, total)
+        (unfinished / "classes.json").write_bytes(classes_json(CLASSES))
+        manifest = _manifest(seed, counts, clips, clip_frames)
+        (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 def _tasks(
@@ -143,82 +108,34 @@ def _tasks(
     for branch, (split, count) in enumerate(counts.items()):
         for kind in ("images", "masks", "instances"):
             (folder / kind / split).mkdir(parents=True)
-        for first in range(0, count, _CHUNK):
-            size = min(_CHUNK, count - first)
+        for first in range(0, count, CHUNK):
+            size = min(CHUNK, count - first)
             tasks.append(_Task(folder=folder, seed=seed, branch=branch, first=first, count=size))
     return tasks
-
-
-def _run(tasks: list[_Task], workers: int, progress: Callable[[int, int], None] | None) -> None:
-    total, done = sum(task.count for task in tasks), 0
-    for count in _finished(tasks, min(workers, len(tasks))):
-        done += count
-        if progress is not None:
-            progress(done, total)
-
-
-def _finished(tasks: list[_Task], workers: int) -> Iterator[int]:
-    """Do the tasks in any order; yield how many frames each has written."""
-    if workers == 1:
-        for task in tasks:
-            yield _write(task)
-        return
-    spawn = multiprocessing.get_context("spawn")  # a fork would copy the threads of OpenCV
-    stop = spawn.Event()
-    pool = ProcessPoolExecutor(
-        workers, mp_context=spawn, initializer=_start_worker, initargs=(stop,)
-    )
-    try:
-        futures: list[Future[int]] = [pool.submit(_write, task) for task in tasks]
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)  # waits: no worker may write into a removed folder
-
-
-def _start_worker(stop: Event) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops us
-    cv2.setNumThreads(1)
-    _Stop.event = stop
-
-
-class _Stop:
-    """What tells a worker that its parent gave up; None outside a worker."""
-
-    event: Event | None = None
-
-
-def _until_stopped(count: int) -> Iterator[int]:
-    """0, 1, ... `count` - 1, and an error as soon as the parent has given up."""
-    for index in range(count):
-        if _Stop.event is not None and _Stop.event.is_set():
-            raise InterruptedError(errno.EINTR, "stopped")
-        yield index
 
 
 def _write(task: _Task) -> int:
     if task.branch == _CLIPS_BRANCH:
         _write_clip(task)
     else:
-        for index in _until_stopped(task.count):
+        for index in until_stopped(task.count):
             _write_image(task, task.first + index)
     return task.count
 
 
 def _write_image(task: _Task, index: int) -> None:
-    frame = render_image(_child_seed(task, index), height=_HEIGHT, width=_WIDTH)
+    frame = render_image(child_seed(task.seed, task.branch, index), height=_HEIGHT, width=_WIDTH)
     name, split = f"{index:06d}", SPLITS[task.branch]
     jpeg = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    _save(task.folder / "images" / split / f"{name}.jpg", frame.image_bgr, jpeg)
-    _save(task.folder / "masks" / split / f"{name}.png", frame.labels)
-    _save(task.folder / "instances" / split / f"{name}.png", frame.instances)
+    save(task.folder / "images" / split / f"{name}.jpg", frame.image_bgr, jpeg)
+    save(task.folder / "masks" / split / f"{name}.png", frame.labels)
+    save(task.folder / "instances" / split / f"{name}.png", frame.instances)
 
 
 def _write_clip(task: _Task) -> None:
     folder = task.folder / "clips"
     frames = render_clip(
-        _child_seed(task, task.first),
+        child_seed(task.seed, task.branch, task.first),
         frames=task.count,
         fps=_CLIP_FPS,
         height=_CLIP_HEIGHT,
@@ -228,10 +145,10 @@ def _write_clip(task: _Task) -> None:
     try:
         with av.open(str(path), "w") as container:
             stream = _video_stream(container)
-            for index, frame in zip(_until_stopped(task.count), frames, strict=True):
+            for index, frame in zip(until_stopped(task.count), frames, strict=True):
                 picture = av.VideoFrame.from_ndarray(frame.image_bgr, format="bgr24")
                 container.mux(stream.encode(picture))
-                _save(folder / f"clip_{task.first}" / f"{index:06d}.png", frame.labels)
+                save(folder / f"clip_{task.first}" / f"{index:06d}.png", frame.labels)
             container.mux(stream.encode(None))
     except av.error.FFmpegError as error:
         raise OSError(error.errno or errno.EIO, f"video: {error.strerror}") from error
@@ -247,18 +164,6 @@ def _video_stream(container: av.container.OutputContainer) -> av.video.stream.Vi
     stream.pix_fmt = "yuv420p"
     stream.codec_context.thread_count = 1  # the bytes depend on the number of threads
     return stream
-
-
-def _child_seed(task: _Task, index: int) -> int:
-    """Seed of one image or clip: scenes differ between indices, splits and data sets."""
-    sequence = np.random.SeedSequence(task.seed, spawn_key=(task.branch, index))
-    return int(sequence.generate_state(1, np.uint64)[0])
-
-
-def _save(path: Path, image: NDArray[np.uint8], options: list[int] | None = None) -> None:
-    ok, coded = cv2.imencode(path.suffix, image, options or [])
-    assert ok
-    path.write_bytes(coded.tobytes())  # cv2.imwrite would not say why it fails
 
 
 def _manifest(seed: int, counts: dict[str, int], clips: int, clip_frames: int) -> dict[str, object]:
