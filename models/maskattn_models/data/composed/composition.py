@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from maskattn_models.data.composed.compositor import (
     Sprite,
     cast_shadow,
+    light_of,
     make_sprite,
     match_light,
     overlap,
@@ -87,7 +88,7 @@ def compose(
     """
     placed, instances = _place(labels.shape, cutouts, rng)
     canvas = scene.astype(np.float32)
-    around = canvas[canvas.shape[0] // 3 :].copy()
+    around = light_of(canvas[canvas.shape[0] // 3 :])  # without most of the sky
     lean, strength = rng.uniform(-0.6, 0.6), rng.uniform(0.3, 0.55)
     for item in reversed(placed):
         cast_shadow(canvas, item.sprite, item.left, item.top, lean)

@@ -67,24 +67,40 @@ def _turned(picture: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     return np.dstack([colors, alpha]).astype(np.uint8)
 
 
-def match_light(sprite: Sprite, scene: Picture, strength: float, shift: float) -> Sprite:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Light:
+    """Mean and standard deviation, (3,) each, of the pixels of a place in CIELAB."""
+
+    mean: Picture
+    deviation: Picture
+
+    @property
+    def colorfulness(self) -> float:
+        """How far from grey, in units of a and b."""
+        return float(np.hypot(self.mean[1], self.mean[2]) + self.deviation[1:].mean())
+
+
+def light_of(bgr: Picture) -> Light:
+    """The light of a place, (h, w, 3) float32 BGR, 0 to 255."""
+    return _light(_lab(bgr).reshape(-1, 3))
+
+
+def match_light(sprite: Sprite, around: Light, strength: float, shift: float) -> Sprite:
     """Draw the brightness, contrast and saturation of an object towards those of its scene.
 
     Args:
-        sprite: the object.
-        scene: (h, w, 3) float32 BGR, 0 to 255, what is around it.
-        strength: 0 changes nothing, 1 gives it the scene's mean brightness.
-        shift: added to the brightness, of 100.
+        sprite: the object; it has pixels.
+        around: the scene's light.
+        strength: 0 changes no brightness, 1 gives the scene's mean.
+        shift: added to the brightness, which is 0 to 100.
     """
     lab = _lab(sprite.bgr)
-    own, spread = _statistics(lab[sprite.alpha > 0.5])
-    around, contrast = _statistics(_lab(scene).reshape(-1, 3))
-    gain = np.clip(contrast[0] / max(spread[0], 1.0), 0.75, 1.15)
-    lab[..., 0] = own[0] + gain * (lab[..., 0] - own[0]) + strength * (around[0] - own[0]) + shift
-    chroma, target = _colorfulness(own, spread), _colorfulness(around, contrast)
-    lab[..., 1:] *= np.clip(target / max(chroma, 1.0), 0.6, 1.0)
-    lab[..., 1:] += 0.5 * strength * around[1:]
-    lab[..., 0] = np.clip(lab[..., 0], 0, 100)
+    own = _light(lab[sprite.alpha > 0.5])
+    gain = np.clip(around.deviation[0] / max(own.deviation[0], 1.0), 0.75, 1.15)
+    nearer = own.mean[0] + strength * (around.mean[0] - own.mean[0]) + shift
+    lab[..., 0] = np.clip(nearer + gain * (lab[..., 0] - own.mean[0]), 0, 100)
+    lab[..., 1:] *= np.clip(around.colorfulness / max(own.colorfulness, 1.0), 0.6, 1.0)
+    lab[..., 1:] += 0.5 * strength * around.mean[1:]
     bgr = cv2.cvtColor(lab, cv2.COLOR_Lab2BGR)
     return Sprite(bgr=np.clip(bgr * 255, 0, 255).astype(np.float32), alpha=sprite.alpha)
 
@@ -93,15 +109,11 @@ def _lab(bgr: Picture) -> Picture:
     return np.asarray(cv2.cvtColor(bgr / 255, cv2.COLOR_BGR2Lab), dtype=np.float32)
 
 
-def _colorfulness(mean: Picture, deviation: Picture) -> float:
-    return float(np.hypot(mean[1], mean[2]) + deviation[1:].mean())
-
-
-def _statistics(pixels: Picture) -> tuple[Picture, Picture]:
-    """Mean and standard deviation of each channel; of nothing, zeros."""
-    if len(pixels) == 0:
-        return np.zeros(3, np.float32), np.zeros(3, np.float32)
-    return pixels.mean(axis=0), pixels.std(axis=0)
+def _light(lab: Picture) -> Light:
+    mean, deviation = cv2.meanStdDev(lab.reshape(-1, 1, 3))  # several times as fast as NumPy
+    return Light(
+        mean=mean.astype(np.float32).ravel(), deviation=deviation.astype(np.float32).ravel()
+    )
 
 
 def cast_shadow(canvas: Picture, sprite: Sprite, left: int, top: int, lean: float) -> None:
