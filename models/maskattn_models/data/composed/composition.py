@@ -34,7 +34,7 @@ MIN_SEEN = 0.35
 """Share of an object that is seen, at least."""
 
 _TRIES = 4
-_HORIZON = 0.5  # feet stand below, by the height of the picture
+_HORIZON = 0.55  # feet stand below, by the height of the picture
 _ENLARGED = 1.2  # beyond that a cut-out is a blur
 _TURN = 8.0  # degrees, to either side
 
@@ -89,7 +89,7 @@ def compose(
     placed, instances = _place(labels.shape, cutouts, rng)
     canvas = scene.astype(np.float32)
     around = light_of(canvas[canvas.shape[0] // 3 :])  # without most of the sky
-    lean, strength = rng.uniform(-0.6, 0.6), rng.uniform(0.3, 0.55)
+    lean, strength = rng.uniform(-0.6, 0.6), rng.uniform(0.4, 0.7)
     for item in reversed(placed):
         cast_shadow(canvas, item.sprite, item.left, item.top, lean)
         shift = float(rng.normal(0, 4))
@@ -132,7 +132,7 @@ def _sprite_at(
     depth: float, cutout: NDArray[np.uint8], rows: int, rng: np.random.Generator
 ) -> Sprite:
     """Large in front (depth 1), small at the horizon (0)."""
-    side = rows * (0.2 + 0.4 * depth) * rng.uniform(0.75, 1.3)
+    side = rows * (0.18 + 0.42 * depth) * rng.uniform(0.75, 1.3)
     return make_sprite(
         cutout,
         scale=min(side / max(cutout.shape[:2]), _ENLARGED),
