@@ -95,7 +95,7 @@ def match_light(sprite: Sprite, around: Light, strength: float, shift: float) ->
         shift: added to the brightness, which is 0 to 100.
     """
     lab = _lab(sprite.bgr)
-    own = _light(lab[sprite.alpha > 0.5])
+    own = _light(lab[sprite.alpha >= 0.5])
     gain = np.clip(around.deviation[0] / max(own.deviation[0], 1.0), 0.75, 1.15)
     nearer = own.mean[0] + strength * (around.mean[0] - own.mean[0]) + shift
     lab[..., 0] = np.clip(nearer + gain * (lab[..., 0] - own.mean[0]), 0, 100)
