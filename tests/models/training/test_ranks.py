@@ -20,6 +20,7 @@ TOLERANCE = 2e-5
 STILL = AugmentSettings(
     scale=(1.0, 1.0), aspect=0.0, rotation_deg=0.0, flip=0.0, brightness=0.0, contrast=0.0,
     color=0.0, gamma=0.0, grey=0.0, sharpness=0.0, noise=0.0,
+    cutmix=0.0,
 )  # fmt: skip
 """No change at all, so that random numbers, which differ, do not matter."""
 
