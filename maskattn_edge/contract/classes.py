@@ -55,6 +55,11 @@ def numbered_classes(count: int) -> tuple[ClassInfo, ...]:
     return tuple(ClassInfo(str(index), default_color(index)) for index in range(count))
 
 
+def things_of(classes: Sequence[ClassInfo]) -> tuple[int, ...]:
+    """Indices of the classes that are things."""
+    return tuple(index for index, info in enumerate(classes) if info.thing)
+
+
 def palette(classes: Sequence[ClassInfo]) -> NDArray[np.uint8]:
     """RGB of every label, (256, 3) uint8; black for labels without a class, `IGNORE` too."""
     table = np.zeros((256, 3), np.uint8)

@@ -44,7 +44,11 @@ def count_cost(network: MaskAttnUNet) -> Cost:
     counted = copy.deepcopy(network).cpu().eval()  # training mode would move its batch norms
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
-        counted(torch.zeros(1, 3, config.height, config.width))
+        image = torch.zeros(1, 3, config.height, config.width)
+        if config.finds_objects:
+            counted.heads(image)
+        else:
+            counted(image)
     return Cost(
         operations=counter.get_total_flops(),
         parameters=sum(parameter.numel() for parameter in network.parameters()),

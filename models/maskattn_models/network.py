@@ -1,6 +1,7 @@
-"""MaskAttn-UNet: a U-Net with mask attention on its coarse grids, from image to labels.
+"""MaskAttn-UNet: a U-Net with mask attention on its coarse grids, from image to final answers.
 
-Read top to bottom: sizes, the blocks, the network, and what export wraps around it.
+Read top to bottom: sizes, the blocks, the network, and what export wraps around it. How objects
+are told apart is in `grouping.py`.
 
 Sources: U-Net, arxiv.org/abs/1505.04597; top-down decoder with lateral 1x1 convolutions,
 arxiv.org/abs/1612.03144; mask attention, arxiv.org/abs/2503.10686; straight-through estimator,
@@ -20,8 +21,10 @@ from torch import Tensor, nn
 
 from maskattn_edge.contract.classes import IGNORE
 from maskattn_edge.contract.errors import ContractError, UsageError
+from maskattn_edge.contract.spec import TASKS, Task
 from maskattn_models import backbone
 from maskattn_models.backbone import BACKBONES, Backbone, efficientnet_lite0, load_pretrained
+from maskattn_models.grouping import MIN_CENTRE, Grouping, HeadMaps, Objects
 
 Size = Literal["n", "s", "m", "l"]
 
@@ -41,6 +44,9 @@ won there."""
 VARIANTS: dict[str, Callable[[MaskAttnUNet], None]] = {}
 """Further kinds of attention, each a change to a network that has none; the product has no such
 kind, `maskattn_models.study.variants` offers some for comparison."""
+
+HEAD_SCALE = 2
+"""Pixels of the input on a side of a cell of the heads' grid."""
 
 MASKED = -20.0
 """Bias of a masked key: e^-20 is nothing beside a kept key, yet finite in fp16. Where every key
@@ -64,6 +70,9 @@ class NetworkConfig:
         backbone: the encoder, a name of `BACKBONES`, or None for the network's own four stages.
             A backbone has a grid of 1/32, so that the input is a multiple of 32; the size then
             decides the decoder alone.
+        task: `instance` and `panoptic` add heads that tell objects apart. Their networks are the
+            same: stuff is the background of instances, and costs a channel a class.
+        things: indices of the classes whose objects are told apart; none for `semantic`.
 
     Raises:
         UsageError: a name is unknown, or a number is out of range.
@@ -77,6 +86,8 @@ class NetworkConfig:
     attention: str = "none"
     dropout: float = 0.1
     backbone: Backbone | None = None
+    task: Task = "semantic"
+    things: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.size not in WIDTHS:
@@ -95,6 +106,27 @@ class NetworkConfig:
                 f"the input must be a multiple of {unit} and at least 32 pixels, got "
                 f"{self.height}x{self.width}"
             )
+        self._check_things()
+
+    def _check_things(self) -> None:
+        if self.task not in TASKS:
+            raise UsageError(f"unknown task {self.task!r}; available: {', '.join(TASKS)}")
+        if bool(self.things) != self.finds_objects:
+            raise UsageError(
+                f"a network for the task {self.task!r} "
+                + ("needs classes that are things" if self.finds_objects else "has no things")
+            )
+        if list(self.things) != sorted({index for index in self.things if index >= 0}) or (
+            self.things and self.things[-1] >= self.classes
+        ):
+            raise UsageError(
+                f"things are classes from 0 to {self.classes - 1}, ascending, got {self.things}"
+            )
+
+    @property
+    def finds_objects(self) -> bool:
+        """Whether objects are told apart."""
+        return self.task != "semantic"
 
     @property
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -183,6 +215,15 @@ class SegmentationNetwork(nn.Module):
         """Mean and deviation of red, green and blue in 0..255; ImageNet's if not its own."""
         return _MEAN, _STD
 
+    @property
+    def grouping(self) -> Grouping | None:
+        """How the maps of `heads` become objects; None where the network has no such heads."""
+        return None
+
+    def heads(self, x: Tensor) -> HeadMaps:
+        """Maps of classes, centres and offsets of x, (B, 3, H, W)."""
+        raise NotImplementedError(f"{type(self).__name__} tells no objects apart")
+
 
 class MaskAttnUNet(SegmentationNetwork):
     """The network: normalised image (B, 3, H, W) to logits (B, classes, H, W).
@@ -191,6 +232,9 @@ class MaskAttnUNet(SegmentationNetwork):
     last two where the configuration asks for it; a top-down decoder adds the stages up again
     to 1/2, where the logits are made and scaled to the input's size. With a backbone the stages
     are its own, and a fifth, on 1/32, gives context to the fourth.
+
+    Where objects are told apart, `heads` gives the logits on the grid 1/2 with a heat map of
+    centres and offsets to them, which one 3x3 convolution of half the decoder's channels feeds.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -217,6 +261,13 @@ class MaskAttnUNet(SegmentationNetwork):
         self.decode1 = conv_bn_relu(decoder, decoder)
         self.drop = nn.Dropout2d(config.dropout)
         self.head = nn.Conv2d(decoder, config.classes, 1)
+        if config.finds_objects:
+            self.object_stem = conv_bn_relu(decoder, decoder // 2)
+            self.object_head = nn.Conv2d(decoder // 2, 3, 1)  # the centre's logit, offset x and y
+            with torch.no_grad():
+                assert self.object_head.bias is not None
+                # Few cells are centres: begin there, not at a half.
+                self.object_head.bias[0] = math.log(MIN_CENTRE / (1 - MIN_CENTRE))
 
     @property
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -232,8 +283,32 @@ class MaskAttnUNet(SegmentationNetwork):
             return MaskAttention(channels, head_channels=heads, masked=kind == "masked")
         return nn.Identity()
 
+    @property
+    def grouping(self) -> Grouping | None:
+        """Of its heads, on the grid 1/2."""
+        config = self.config
+        if not config.finds_objects:
+            return None
+        return Grouping(
+            config.classes,
+            config.things,
+            height=config.height // HEAD_SCALE,
+            width=config.width // HEAD_SCALE,
+            scale=HEAD_SCALE,
+        )
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, classes, H, W) of x, (B, 3, H, W)."""
+        return enlarge(self.head(self.drop(self.decode(x))))
+
+    def heads(self, x: Tensor) -> HeadMaps:
+        """Maps on the grid 1/2 of x, (B, 3, H, W), for a network that tells objects apart."""
+        y = self.drop(self.decode(x))
+        centre, offset = self.object_head(self.object_stem(y)).split([1, 2], dim=1)
+        return HeadMaps(self.head(y), centre, offset)
+
+    def decode(self, x: Tensor) -> Tensor:
+        """What the heads see of x, (B, 3, H, W): (B, C, H/2, W/2)."""
         grid2 = self.stage1(x)  # (B, C, H/2, W/2)
         grid4 = self.stage2(grid2)
         grid8 = self.attention3(self.stage3(grid4))
@@ -243,9 +318,8 @@ class MaskAttnUNet(SegmentationNetwork):
             y = self.decode4(y + _double(self.lateral5(self.stage5(grid16))))
         y = self.decode3(self.lateral3(grid8) + _double(y))
         y = self.decode2(self.lateral2(grid4) + _double(y))
-        y = self.decode1(self.lateral1(grid2) + _double(y))
-        logits = self.head(self.drop(y))
-        return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
+        decoded: Tensor = self.decode1(self.lateral1(grid2) + _double(y))
+        return decoded
 
     def load_pretrained(self) -> None:
         """Give the backbone's stages the weights of a training on ImageNet.
@@ -258,6 +332,11 @@ class MaskAttnUNet(SegmentationNetwork):
         if self.config.backbone is None:
             raise UsageError("only a backbone is pretrained, and this network has none")
         load_pretrained([self.stage1, self.stage2, self.stage3, self.stage4, self.stage5])
+
+
+def enlarge(logits: Tensor) -> Tensor:
+    """Logits on the heads' grid, (B, K, h, w), at the input's size."""
+    return F.interpolate(logits, scale_factor=HEAD_SCALE, mode="bilinear", align_corners=False)
 
 
 def _own_stages(widths: Sequence[int]) -> list[nn.Sequential]:
@@ -273,7 +352,7 @@ def _double(x: Tensor) -> Tensor:
 
 
 class Deployed(nn.Module):
-    """The network as the model file holds it: uint8 image (B, H, W, 3) RGB to uint8 labels."""
+    """The network as the model file holds it: uint8 image (B, H, W, 3) RGB to final answers."""
 
     mean: Tensor
     std: Tensor
@@ -281,12 +360,17 @@ class Deployed(nn.Module):
     def __init__(self, network: SegmentationNetwork) -> None:
         super().__init__()
         self.network = network
+        self.grouping = network.grouping
         for name, values in zip(("mean", "std"), network.normalization, strict=True):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Labels (B, H, W) uint8 of image, (B, H, W, 3) uint8."""
-        logits: Tensor = self.network(self.normalize(image.float()))
+    def forward(self, image: Tensor) -> Tensor | Objects:
+        """Labels (B, H, W) uint8 of image, (B, H, W, 3) uint8; or all of `Objects`."""
+        normal = self.normalize(image.float())
+        if self.grouping is not None:
+            objects: Objects = self.grouping(self.network.heads(normal))
+            return objects
+        logits: Tensor = self.network(normal)
         return logits.argmax(1).to(torch.uint8)
 
     def normalize(self, image: Tensor) -> Tensor:

@@ -1,0 +1,189 @@
+"""Objects out of a network's maps, in plain tensor operations of fixed shapes.
+
+A centre heat map says where objects are, offsets say to which centre each cell belongs, the class
+logits say what it is. Nothing loops and nothing depends on values, so that the grouping is part of
+the ONNX graph and of the engine. Coordinates are shares of the grid and no number is infinite:
+half precision can hold all of them.
+
+Sources: Panoptic-DeepLab, arxiv.org/abs/1911.10194; peaks by max-pooling, arxiv.org/abs/1904.07850.
+Panoptic-DeepLab's constants are for 1025x2049 pixels; these are for grids of about 64x64 cells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documents use
+from torch import Tensor, nn
+
+ROWS = 32
+"""Objects that an image can have at most; the tables' length, K."""
+
+MIN_CENTRE = 0.1
+"""A peak of the heat map below this is no object."""
+
+MIN_CELLS = 16
+"""Objects of fewer cells are dropped: 64 pixels where a cell is 2x2."""
+
+OFFSET_CELLS = 8.0
+"""Cells in one unit of the network's offsets: values of about 1 suit every precision."""
+
+_PEAK_WINDOW = 7
+_NO_PEAK = -30.0  # a logit that no threshold passes, finite in fp16
+_AREA_UNIT = 256.0  # cells: sums of one and of all of them are normal numbers in fp16
+_FAR = 4.0  # more than any squared distance between points of the unit square
+
+
+class HeadMaps(NamedTuple):
+    """What a network with object heads gives, on the heads' grid (B, ..., h, w).
+
+    Args:
+        logits: (B, C, h, w) of the classes.
+        centre: (B, 1, h, w) logits of the heat map.
+        offset: (B, 2, h, w), x then y, from a cell to its object's centre, in `OFFSET_CELLS`.
+    """
+
+    logits: Tensor
+    centre: Tensor
+    offset: Tensor
+
+
+class Objects(NamedTuple):
+    """Final answers, as a model file gives them; batched.
+
+    Args:
+        labels: (B, H, W) uint8, class of each pixel.
+        instances: (B, H, W) uint8, 0 = none, else a row of the tables, from 1.
+        instance_class: (B, K) uint8.
+        instance_score: (B, K) float32, 0 = unused row.
+        instance_box: (B, K, 4) int32, x0 y0 x1 y1 in pixels, the last two exclusive.
+    """
+
+    labels: Tensor
+    instances: Tensor
+    instance_class: Tensor
+    instance_score: Tensor
+    instance_box: Tensor
+
+
+class Grouping(nn.Module):
+    """From `HeadMaps` to `Objects`.
+
+    A peak of the heat map is an object's centre. Each cell of a thing class belongs to the centre
+    that its offset points nearest to. The object has the thing class with the largest sum of
+    probabilities over its cells, and its cells take that class. Its score is the centre's times
+    the class's mean probability there. Where no centre is found, cells of things keep their class
+    and belong to no object.
+
+    Args:
+        classes: C.
+        things: indices of the classes that are things.
+        height: of the heads' grid, in cells.
+        width: of the heads' grid, in cells.
+        scale: pixels of the answer on a cell's side.
+    """
+
+    x: Tensor
+    y: Tensor
+    thing: Tensor
+    row: Tensor
+    ascending_x: Tensor
+    ascending_y: Tensor
+
+    def __init__(
+        self, classes: int, things: Sequence[int], *, height: int, width: int, scale: int
+    ) -> None:
+        super().__init__()
+        self.height, self.width, self.scale = height, width, scale
+        side = max(height, width)
+        down, across = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        thing = torch.zeros(classes)
+        thing[list(things)] = 1.0
+        self._constant("x", across.flatten() / side)  # (N,) each, N = height * width
+        self._constant("y", down.flatten() / side)
+        self._constant("thing", thing)
+        self._constant("row", torch.arange(ROWS).view(1, ROWS, 1))
+        self._constant("ascending_x", torch.arange(1.0, width + 1))
+        self._constant("ascending_y", torch.arange(1.0, height + 1))
+        self.unit = OFFSET_CELLS / side
+
+    def _constant(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value, persistent=False)
+
+    def forward(self, maps: HeadMaps) -> Objects:
+        """Group a batch."""
+        logits = maps.logits.flatten(2).transpose(1, 2)  # (B, N, C)
+        label = logits.argmax(2)  # (B, N)
+        on_thing = _looked_up(self.thing, label)  # (B, N) of 0 and 1
+        peak, place = self._peaks(maps.centre)  # (B, K) each
+        nearest = self._nearest(maps.offset, peak, place)  # (B, N) rows
+        member = (nearest[:, None] == self.row).to(logits.dtype) * on_thing[:, None]  # (B, K, N)
+        area = member.mean(2) * (self.height * self.width / _AREA_UNIT)  # (B, K)
+        votes = member @ (logits.softmax(2) / _AREA_UNIT)  # (B, K, C)
+        votes = votes * self.thing
+        kind = votes.argmax(2)  # (B, K)
+        large = area > (MIN_CELLS - 0.5) / _AREA_UNIT
+        used = ((peak > _logit(MIN_CENTRE)) & large).to(logits.dtype)
+        score = used * peak.sigmoid() * votes.amax(2) / area.clamp(min=1 / _AREA_UNIT)
+        number = (used * (self.row.flatten() + 1)).gather(1, nearest) * on_thing  # (B, N)
+        voted = kind.to(logits.dtype).gather(1, nearest)
+        label = torch.where(number > 0, voted, label.to(logits.dtype))
+        labels, instances = self._enlarged(label, number)
+        return Objects(
+            labels,
+            instances,
+            (used * kind).to(torch.uint8),
+            score.float(),
+            self._boxes(member, used),
+        )
+
+    def _peaks(self, centre: Tensor) -> tuple[Tensor, Tensor]:
+        """Logit and cell of the K highest peaks, (B, K) each; of lower ones there may be fewer."""
+        highest = F.max_pool2d(centre, _PEAK_WINDOW, stride=1, padding=_PEAK_WINDOW // 2)
+        peaks = torch.where(centre == highest, centre, _NO_PEAK).flatten(1)
+        peak, place = peaks.topk(ROWS)
+        return peak, place
+
+    def _nearest(self, offset: Tensor, peak: Tensor, place: Tensor) -> Tensor:
+        """Row of the centre that each cell points nearest to, (B, N)."""
+        aim = offset.flatten(2) * self.unit  # (B, 2, N)
+        aim_x = (self.x + aim[:, 0]).clamp(0, 1)[:, None]
+        aim_y = (self.y + aim[:, 1]).clamp(0, 1)[:, None]
+        across = _looked_up(self.x, place)[:, :, None] - aim_x  # (B, K, N)
+        down = _looked_up(self.y, place)[:, :, None] - aim_y
+        absent = (peak <= _logit(MIN_CENTRE)).to(offset.dtype) * _FAR
+        return (across * across + down * down + absent[:, :, None]).argmin(1)
+
+    def _enlarged(self, label: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+        """Both maps (B, N) at the answer's size, (B, H, W) uint8, by nearest neighbour."""
+        both = torch.stack([label, number], 1).view(-1, 2, self.height, self.width)
+        large = F.interpolate(both, scale_factor=self.scale, mode="nearest")
+        # The cast comes last: TensorRT has uint8 at a graph's ends only.
+        return large[:, 0].to(torch.uint8), large[:, 1].to(torch.uint8)
+
+    def _boxes(self, member: Tensor, used: Tensor) -> Tensor:
+        """(B, K, 4) int32; zeros in unused rows."""
+        cells = member.view(-1, ROWS, self.height, self.width)
+        x0, x1 = _extent(cells.amax(2), self.ascending_x)
+        y0, y1 = _extent(cells.amax(3), self.ascending_y)
+        box = torch.stack([x0, y0, x1, y1], 2).to(used.dtype)
+        return (box * used[:, :, None]).to(torch.int32) * self.scale
+
+
+def _looked_up(table: Tensor, index: Tensor) -> Tensor:
+    """table[index], of any shape, as the one ONNX operator that every engine has: Gather."""
+    return F.embedding(index, table[:, None]).squeeze(-1)
+
+
+def _extent(line: Tensor, ascending: Tensor) -> tuple[Tensor, Tensor]:
+    """First cell that a line (..., L) of 0 and 1 marks, and the one after the last."""
+    first = (line * (len(ascending) + 1 - ascending)).argmax(-1)
+    last = (line * ascending).argmax(-1)
+    return first, last + 1
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
