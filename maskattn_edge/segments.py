@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.classes import IGNORE, ClassInfo
 from maskattn_edge.contract.errors import ContractError
 from maskattn_edge.preprocess import Resize, fit_labels
-from maskattn_edge.segmentation import Segmentation
+from maskattn_edge.segmentation import Instances, Segmentation
 
 VOID = 0
 """In `Segments.map`: a pixel of no segment, which training and scores leave out."""
@@ -99,10 +99,14 @@ def segments_of(result: Segmentation) -> Segments:
     is stuff. Pixels of a thing class that belong to no object are void, as the panoptic format
     has it; where the task finds no objects, each class is one segment.
     """
-    stuff_map = result.labels
-    classes = result.spec.classes
-    found = result.instances
-    segment_map = np.zeros(stuff_map.shape, np.uint16)
+    return joined_segments(result.labels, result.instances, result.spec.classes)
+
+
+def joined_segments(
+    labels: NDArray[np.uint8], found: Instances | None, classes: Sequence[ClassInfo]
+) -> Segments:
+    """`segments_of` an answer's parts: labels (H, W) uint8, objects if any, the labels' classes."""
+    segment_map = np.zeros(labels.shape, np.uint16)
     label: list[int] = []
     score: list[float] = []
     if found is not None:
@@ -110,17 +114,47 @@ def segments_of(result: Segmentation) -> Segments:
             label.append(int(found.label[row]))
             score.append(float(found.score[row]))
             segment_map[found.map == row + 1] = len(label)
-    for value in np.unique(stuff_map):
+    for value in np.unique(labels):
         if value == IGNORE or (found is not None and _is_thing(int(value), classes)):
             continue
         label.append(int(value))
         score.append(1.0)
-        segment_map[(stuff_map == value) & (segment_map == VOID)] = len(label)
+        segment_map[(labels == value) & (segment_map == VOID)] = len(label)
     return Segments(
         map=segment_map,
         label=np.array(label, np.uint8),
         score=np.array(score, np.float32),
     )
+
+
+def segments_of_maps(
+    labels: NDArray[np.uint8], instances: NDArray[np.uint8], classes: Sequence[ClassInfo]
+) -> Segments:
+    """Segments of stored truth, as training data and checkpoints keep it.
+
+    Things outside every instance are a crowd of their class: which objects they belong to is not
+    known.
+
+    Args:
+        labels: (H, W) uint8, 255 = void.
+        instances: (H, W) uint8, 0 = none, else the number of an object, whose class is the one
+            that most of its pixels have.
+        classes: of the labels.
+    """
+    known = labels != IGNORE
+    segment_map = np.zeros(labels.shape, np.uint16)
+    label: list[int] = []
+    crowd: list[bool] = []
+    for number in np.unique(instances[known & (instances > 0)]):
+        inside = known & (instances == number)
+        label.append(int(np.bincount(labels[inside]).argmax()))
+        crowd.append(False)
+        segment_map[inside] = len(label)
+    for value in np.unique(labels[known & (segment_map == VOID)]):
+        label.append(int(value))
+        crowd.append(_is_thing(int(value), classes))
+        segment_map[(labels == value) & (segment_map == VOID)] = len(label)
+    return Segments(map=segment_map, label=np.array(label, np.uint8), crowd=np.array(crowd, bool))
 
 
 def _is_thing(label: int, classes: Sequence[ClassInfo]) -> bool:

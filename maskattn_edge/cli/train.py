@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from maskattn_models.checkpoint import Checkpoint
     from maskattn_models.training import Ranks
 
-_TASKS = ("semantic", "instance", "panoptic")
-
 
 def train(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")],
-    task: Annotated[str, typer.Option(help="What to learn: semantic.")] = "semantic",
+    task: Annotated[
+        str, typer.Option(help="What to learn: semantic, instance or panoptic.")
+    ] = "semantic",
     size: Annotated[str, typer.Option(help="Size of the network: n, s, m or l.")] = "s",
     backbone: Annotated[
         str | None,
@@ -107,7 +107,6 @@ def train(
     """
     from maskattn_edge.optional import require
 
-    _check_task(task)
     _check_needed("--backbone", backbone, {"--no-pretrained": no_pretrained or None})
     _check_needed(
         "--teacher",
@@ -120,6 +119,8 @@ def train(
     from typing import cast
 
     from maskattn_edge.cli.training_progress import watching
+    from maskattn_edge.contract.classes import things_of
+    from maskattn_edge.contract.spec import Task
     from maskattn_edge.preprocess import Resize
     from maskattn_models.backbone import Backbone
     from maskattn_models.checkpoint import load_checkpoint
@@ -163,8 +164,11 @@ def train(
             width=width,
             attention=attention,
             backbone=cast("Backbone | None", backbone),
+            task=cast("Task", task),
+            things=() if task == "semantic" else things_of(dataset.classes),
         )
-        folder = out or Path("runs") / f"{dataset.name}-{size}"
+        kind = "" if task == "semantic" else f"-{task}"
+        folder = out or Path("runs") / f"{dataset.name}-{size}{kind}"
         with stop_on_signal() as stop, watching(silent=not ranks.first) as observer:
             best = train_network(
                 dataset,
@@ -198,17 +202,6 @@ def _said_once(ranks: Ranks) -> Iterator[None]:
         raise
 
 
-def _check_task(task: str) -> None:
-    from maskattn_edge.contract.errors import UsageError
-
-    if task not in _TASKS:
-        raise UsageError(f"unknown task {task!r}; available: semantic")
-    if task != "semantic":
-        raise UsageError(
-            f"training for the task {task!r} is not available yet; available: semantic"
-        )
-
-
 def _check_needed(option: str, given: object, others: dict[str, object]) -> None:
     """Refuse options that mean nothing without another one."""
     from maskattn_edge.contract.errors import UsageError
@@ -226,17 +219,24 @@ def _print(best: Checkpoint, folder: Path) -> None:
     table = Table()
     table.add_column("class")
     table.add_column("validation IoU, %", justify="right")
+    quality = best.training.get("val_pq")
+    if quality is not None:
+        table.add_column("PQ, %", justify="right")
     for name, iou in best.training["val_iou"].items():
-        table.add_row(name, "-" if iou != iou else f"{100 * iou:.1f}")
+        table.add_row(name, _percent(iou), *([] if quality is None else [_percent(quality[name])]))
     table.add_section()
-    table.add_row("mean IoU", f"{100 * best.metrics['val_miou']:.1f}")
+    mean = [_percent(best.metrics[name]) for name in ("val_miou", "val_pq") if name in best.metrics]
+    name = {"semantic": "mean IoU", "instance": "mean; PQ of things", "panoptic": "mean"}
+    table.add_row(name[best.task], *mean)
     console.print(table)
     for block, share in best.training.get("keys_kept", {}).items():
         console.print(f"{block} keeps {100 * share:.1f} % of its keys", highlight=False)
     names = ("best.pt", "last.pt", "history.csv", "curves.png", "predictions.png", "masks.png")
     written = ", ".join(name for name in names if (folder / name).exists())
     console.print(
-        f"best epoch {best.training['epochs']}: mIoU {100 * best.metrics['val_miou']:.1f} %, "
+        f"best epoch {best.training['epochs']}: "
+        + (f"PQ {100 * best.metrics['val_pq']:.1f} %, " if "val_pq" in best.metrics else "")
+        + f"mIoU {100 * best.metrics['val_miou']:.1f} %, "
         f"pixel accuracy {100 * best.metrics['val_pixel_accuracy']:.1f} %",
         highlight=False,
     )
@@ -245,6 +245,10 @@ def _print(best: Checkpoint, folder: Path) -> None:
     console.print(
         f"next: maskattn-edge export {folder / 'best.pt'}", highlight=False, soft_wrap=True
     )
+
+
+def _percent(fraction: float) -> str:
+    return "-" if fraction != fraction else f"{100 * fraction:.1f}"
 
 
 def _print_performance(performance: Mapping[str, Any]) -> None:

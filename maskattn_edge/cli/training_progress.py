@@ -33,9 +33,14 @@ def watching(*, silent: bool = False) -> Iterator[Observer]:
 def _line(row: EpochRow, epochs: int, *, best: bool) -> str:
     return (
         f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  loss {row.loss:.3f}  "
-        f"val mIoU {100 * row.val_miou:5.1f} %  {row.images_per_second:,.0f} images/s  "
+        f"{_score(row)}  {row.images_per_second:,.0f} images/s  "
         f"{row.seconds:.1f} s{'  best' if best else ''}"
     )
+
+
+def _score(row: EpochRow) -> str:
+    miou = f"val mIoU {100 * row.val_miou:5.1f} %"
+    return miou if row.score_name == "mIoU" else f"val PQ {100 * row.score:5.1f} %  {miou}"
 
 
 def _start(epoch: int, epochs: int, device: str) -> str:
@@ -86,7 +91,7 @@ def _bars(console: Console) -> Iterator[Observer]:
             self._progress = progress
             self._task = {name: progress.add_task(name, visible=False, note="") for name in _BARS}
             self._epochs = self._steps = 0
-            self._miou = ""
+            self._best = ""
 
         def loading(self, split: str, done: int, total: int) -> None:
             self._set("data", done, total, f"reading {split}", visible=done < total)
@@ -103,11 +108,11 @@ def _bars(console: Console) -> Iterator[Observer]:
             text = f"loss {loss:.3f}, {images_per_second:,.0f} images/s"
             self._set("epoch", step, self._steps, text)
             done = (epoch - 1) * self._steps + step
-            self._set("epochs", done, self._epochs * self._steps, self._miou)
+            self._set("epochs", done, self._epochs * self._steps, self._best)
 
         def validated(self, row: EpochRow, *, best: bool) -> None:
             if best:
-                self._miou = f"best mIoU {100 * row.val_miou:.1f} % in epoch {row.epoch}"
+                self._best = f"best {row.score_name} {100 * row.score:.1f} % in epoch {row.epoch}"
             console.print(_line(row, self._epochs, best=best), highlight=False)
 
         def _set(

@@ -6,8 +6,9 @@ A checkpoint is one dictionary of plain data and tensors:
 - `task`, `network` (configuration of the graph), `weights` (state dict, averaged weights),
   `classes`, `input` (height, width, resize).
 - `training`: data set, hash, settings, epochs done, versions; `metrics`; `history` per epoch.
-- `samples`: calibration images of the training split and held-out images with labels, as the
-  bytes of PNG files, each kind in one uint8 tensor with the files' lengths.
+- `samples`: calibration images of the training split and held-out images with labels, and with
+  instances where the task tells objects apart, as the bytes of PNG files, each kind in one uint8
+  tensor with the files' lengths.
 - `resume`: optimizer, random states and whatever training needs to go on; absent in a
   checkpoint that is only for export.
 """

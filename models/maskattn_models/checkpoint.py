@@ -37,8 +37,11 @@ from maskattn_edge.contract.errors import (
     MaskAttnWarning,
     UsageError,
 )
-from maskattn_edge.contract.spec import InputSpec
+from maskattn_edge.contract.spec import InputSpec, ModelSpec, PrecisionSpec, Task
 from maskattn_edge.pictures import decode_labels, decode_rgb, encode_labels, encode_rgb
+from maskattn_edge.segmentation import Segmentation
+from maskattn_edge.segments import Segments, segments_of_maps
+from maskattn_models.answers import answers
 from maskattn_models.network import Deployed, NetworkConfig, SegmentationNetwork, build_network
 from maskattn_models.published import (
     PublishedConfig,
@@ -54,11 +57,12 @@ class Samples:
     """Pictures of the network's size that travel with the weights, as bytes of PNG files.
 
     `calibration` images come from the training split; `held_out` pairs an image with its labels
-    and was never trained on.
+    and was never trained on; `held_out_instances` are as many, where objects are told apart.
     """
 
     calibration: tuple[bytes, ...] = ()
     held_out: tuple[tuple[bytes, bytes], ...] = ()
+    held_out_instances: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,7 @@ class Checkpoint:
     weights: Mapping[str, Tensor]
     classes: tuple[ClassInfo, ...]
     input: InputSpec
-    task: str = "semantic"
+    task: Task = "semantic"
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()
@@ -115,9 +119,19 @@ class LoadedNetwork:
 
     def predict(self, image_nhwc: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Labels (B, H, W) uint8 of images, (B, H, W, 3) uint8 RGB."""
-        with torch.inference_mode():
-            labels: NDArray[np.uint8] = self.module(torch.from_numpy(image_nhwc)).numpy()
-        return labels
+        return np.stack([answer.labels for answer in answers(self.module, image_nhwc)])
+
+    def segment(self, image_nhwc: NDArray[np.uint8]) -> Segmentation:
+        """The whole answer for one image, (1, H, W, 3) uint8 RGB, as an engine gives it."""
+        answer = answers(self.module, image_nhwc)[0]
+        spec = ModelSpec(
+            name="",
+            task=self.checkpoint.task,
+            classes=self.classes,
+            input=self.input,
+            precision=PrecisionSpec(name="fp32"),
+        )
+        return Segmentation(labels=answer.labels, spec=spec, instances=answer.instances)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -144,6 +158,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             "calibration": _pack(checkpoint.samples.calibration),
             "held_out_images": _pack([image for image, _ in checkpoint.samples.held_out]),
             "held_out_labels": _pack([labels for _, labels in checkpoint.samples.held_out]),
+            "held_out_instances": _pack(checkpoint.samples.held_out_instances),
         },
         "resume": None if checkpoint.resume is None else dict(checkpoint.resume),
     }
@@ -235,13 +250,15 @@ def load_network(path: Path) -> LoadedNetwork:
 def pack_samples(
     calibration: Sequence[NDArray[np.uint8]],
     held_out: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
+    instances: Sequence[NDArray[np.uint8]] = (),
 ) -> Samples:
-    """Encode sample images (H, W, 3) RGB and held-out labels (H, W), all uint8."""
+    """Encode sample images (H, W, 3) RGB, held-out labels and instances (H, W), all uint8."""
     return Samples(
         calibration=tuple(encode_rgb(image) for image in calibration[:MAX_CALIBRATION]),
         held_out=tuple(
             (encode_rgb(image), encode_labels(labels)) for image, labels in held_out[:MAX_HELD_OUT]
         ),
+        held_out_instances=tuple(encode_labels(one) for one in instances[:MAX_HELD_OUT]),
     )
 
 
@@ -270,6 +287,26 @@ def held_out_images(
         ]
     except ContractError as error:
         raise CheckpointError(f"the checkpoint's samples are damaged: {error}") from error
+
+
+def held_out_segments(checkpoint: Checkpoint) -> list[Segments]:
+    """Truth of the held-out images; empty where the checkpoint's task tells no objects apart.
+
+    Raises:
+        CheckpointError: a stored picture is damaged or of another size.
+    """
+    size = checkpoint.input
+    stored = checkpoint.samples.held_out_instances
+    if not stored:
+        return []
+    try:
+        maps = [decode_labels(data, height=size.height, width=size.width) for data in stored]
+    except ContractError as error:
+        raise CheckpointError(f"the checkpoint's samples are damaged: {error}") from error
+    return [
+        segments_of_maps(labels, instances, checkpoint.classes)
+        for (_, labels), instances in zip(held_out_images(checkpoint), maps, strict=True)
+    ]
 
 
 def _rgb(data: bytes, size: InputSpec) -> NDArray[np.uint8]:
@@ -334,6 +371,8 @@ def _parse(content: object, sha256: str) -> Checkpoint:
             f"it names {len(checkpoint.classes)} classes for a network of "
             f"{checkpoint.network.classes}"
         )
+    if checkpoint.task != getattr(checkpoint.network, "task", "semantic"):
+        raise CheckpointError(f"its network is not one for its task, {checkpoint.task!r}")
     return checkpoint
 
 
@@ -341,18 +380,24 @@ def _from_content(content: dict[str, Any], sha256: str) -> Checkpoint:
     samples = content["samples"]
     images = _unpack(samples["held_out_images"], most=MAX_HELD_OUT)
     labels = _unpack(samples["held_out_labels"], most=MAX_HELD_OUT)
+    instances: tuple[bytes, ...] = ()
+    if "held_out_instances" in samples:  # a checkpoint from before objects were learned has none
+        instances = _unpack(samples["held_out_instances"], most=MAX_HELD_OUT)
+    if instances and len(instances) != len(images):
+        raise CheckpointError("its stored samples are incomplete")
     return Checkpoint(
         network=NetworkConfig(**_present_names(content["network"])),
         weights=content["weights"],
         classes=msgspec.convert(content["classes"], tuple[ClassInfo, ...]),
         input=msgspec.convert(content["input"], InputSpec),
-        task=str(content["task"]),
+        task=msgspec.convert(content["task"], Task),
         training=dict(content["training"]),
         metrics={str(name): float(value) for name, value in content["metrics"].items()},
         history=[dict(row) for row in content["history"]],
         samples=Samples(
             calibration=_unpack(samples["calibration"], most=MAX_CALIBRATION),
             held_out=tuple(zip(images, labels, strict=True)),
+            held_out_instances=instances,
         ),
         resume=content["resume"],
         sha256=sha256,

@@ -62,6 +62,10 @@ class SegmentStore:
         rows = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
         return Segments(map=self.maps[index], label=self.label[rows], crowd=self.crowd[rows])
 
+    def part(self, which: slice) -> SegmentStore:
+        """The segments of some of the pictures."""
+        return _joined([self[index] for index in range(len(self.maps))[which]])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GridStore:

@@ -6,7 +6,12 @@ from maskattn_models.evaluation.evaluation import Evaluation, percent
 from maskattn_models.evaluation.file import evaluate_file
 from maskattn_models.evaluation.masks import mask_sheet
 from maskattn_models.evaluation.official import official_objects
-from maskattn_models.evaluation.pictures import predicted_sheet, prediction_sheet, write_sheet
+from maskattn_models.evaluation.pictures import (
+    Shown,
+    predicted_sheet,
+    prediction_sheet,
+    write_sheet,
+)
 from maskattn_models.evaluation.predictor import OpenedModel, open_predictor
 from maskattn_models.evaluation.report import report_json, write_report
 from maskattn_models.evaluation.sample import Assignment, ScoredSample
@@ -22,6 +27,7 @@ __all__ = [
     "ScoreTable",
     "ScoredSample",
     "Segmenter",
+    "Shown",
     "TruthSource",
     "check_classes",
     "evaluate",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.contract.errors import UsageError
 from maskattn_edge.contract.spec import InputSpec, Task
-from maskattn_models.evaluation.answers import Segmenter, labelling
+from maskattn_models.evaluation.answers import Segmenter
 
 if TYPE_CHECKING:
     from maskattn_models.keys import KeyTally
@@ -91,8 +91,8 @@ def _checkpoint(path: Path) -> Iterator[OpenedModel]:
         yield OpenedModel(
             name=path.name,
             sha256=network.checkpoint.sha256,
-            task="semantic",
-            answer=labelling(network.predict, network.classes, network.input),
+            task=network.checkpoint.task,
+            answer=network.segment,
             classes=network.classes,
             input=network.input,
             runs_on="PyTorch, CPU",

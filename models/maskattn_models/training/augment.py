@@ -14,6 +14,7 @@ from torch import Tensor
 
 from maskattn_edge.contract.classes import IGNORE
 from maskattn_edge.preprocess import PAD
+from maskattn_models.training.batch import Batch
 from maskattn_models.training.mix import cutmix
 from maskattn_models.training.settings import AugmentSettings
 
@@ -21,38 +22,37 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def augment(
-    images: Tensor,
-    labels: Tensor,
+    batch: Batch,
     settings: AugmentSettings,
     generator: torch.Generator,
     *,
     height: int,
     width: int,
-) -> tuple[Tensor, Tensor]:
+) -> Batch:
     """Crop, turn, mirror, recolour and mix a batch, each sample by its own random numbers.
 
     Args:
-        images: (B, h, w, 3) uint8 RGB, of the working size.
-        labels: (B, h, w) uint8, 255 = ignored.
+        batch: as stored, of the working size.
         settings: how far.
         generator: on the same device.
         height: of the result.
         width: of the result.
 
     Returns:
-        Images (B, height, width, 3) float32 RGB in 0..255, and labels (B, height, width) uint8,
-        255 where the source is ignored or has no pixel.
+        The batch on (height, width) pixels; where the source has no pixel the label is 255 and
+        there is no instance.
     """
-    batch = len(images)
+    images, labels, instances = batch
     place = random_affine(
-        batch, settings, generator, aspect_ratio=images.shape[2] / images.shape[1]
+        len(images), settings, generator, aspect_ratio=images.shape[2] / images.shape[1]
     )
     pixels = sample_images(images, place, height=height, width=width)
     pixels = recolor(pixels, settings, generator).permute(0, 2, 3, 1)
     target = sample_labels(labels, place, height=height, width=width)
-    if settings.cutmix == 0:
-        return pixels, target
-    return cutmix(pixels, target, settings.cutmix, generator)
+    if instances is not None:
+        instances = sample_instances(instances, place, height=height, width=width)
+    changed = Batch(pixels, target, instances)
+    return changed if settings.cutmix == 0 else cutmix(changed, settings.cutmix, generator)
 
 
 def random_affine(
@@ -98,6 +98,13 @@ def sample_labels(labels: Tensor, place: Tensor, *, height: int, width: int) -> 
     grid = F.affine_grid(place, [len(labels), 1, height, width], align_corners=False)
     sampled = F.grid_sample(source, grid, mode="nearest", align_corners=False)[:, 0]
     return (sampled + IGNORE).to(torch.uint8)
+
+
+def sample_instances(instances: Tensor, place: Tensor, *, height: int, width: int) -> Tensor:
+    """Instances (B, height, width) int16 of instances (B, h, w) uint8, as `sample_labels`."""
+    grid = F.affine_grid(place, [len(instances), 1, height, width], align_corners=False)
+    source = instances[:, None].float()  # grid_sample pads with zeros: no object
+    return F.grid_sample(source, grid, mode="nearest", align_corners=False)[:, 0].to(torch.int16)
 
 
 def recolor(images: Tensor, settings: AugmentSettings, generator: torch.Generator) -> Tensor:

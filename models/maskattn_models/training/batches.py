@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from maskattn_edge.contract.errors import ContractError
 from maskattn_models.data import GridStore
+from maskattn_models.training.batch import Batch
+from maskattn_models.training.instances import instance_maps
 from maskattn_models.training.streaming import Streamed
 
 
@@ -29,8 +33,8 @@ class Batches(Protocol):
     def fetch(self, step: int) -> None:
         """Begin to bring the batch of step `step`, if there is such a step."""
 
-    def batch(self, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (B, h, w, 3) and labels (B, h, w) of step `position`, (1,) int64; all uint8."""
+    def batch(self, position: Tensor) -> Batch:
+        """The batch of step `position`, (1,) int64, as stored."""
 
 
 class Resident:
@@ -38,9 +42,10 @@ class Resident:
 
     resident = True
 
-    def __init__(self, store: GridStore, *, steps: int, size: int, device: torch.device) -> None:
-        self._images = torch.from_numpy(store.images).to(device)
-        self._labels = torch.from_numpy(store.labels).to(device)
+    def __init__(
+        self, sources: Sequence[Tensor], *, steps: int, size: int, device: torch.device
+    ) -> None:
+        self._held = [source.to(device) for source in sources]
         self._order = torch.zeros(steps, size, dtype=torch.int64, device=device)
 
     def start(self, order: Tensor) -> None:
@@ -53,22 +58,36 @@ class Resident:
     def fetch(self, step: int) -> None:
         """Nothing: all is there."""
 
-    def batch(self, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Gather the images and labels of a step."""
+    def batch(self, position: Tensor) -> Batch:
+        """Gather the batch of a step."""
         chosen = self._order.index_select(0, position).flatten()
-        return self._images.index_select(0, chosen), self._labels.index_select(0, chosen)
+        return Batch(*(held.index_select(0, chosen) for held in self._held))
 
 
 def open_batches(
-    store: GridStore, *, steps: int, size: int, device: torch.device, resident_share: float
+    store: GridStore,
+    *,
+    steps: int,
+    size: int,
+    device: torch.device,
+    resident_share: float,
+    things: Sequence[int] = (),
 ) -> Batches:
-    """Batches of `store` on `device`.
+    """Batches of `store` on `device`; with instances of the classes `things`, if there are any.
 
     The split is moved to a GPU if it needs no more than `resident_share` of the memory that is
     free there now; the rest is left to the network. Else each batch is streamed to it.
+
+    Raises:
+        ContractError: instances are asked for, but the store has no segments.
     """
+    sources = [torch.from_numpy(store.images), torch.from_numpy(store.labels)]
+    if things:
+        if store.segments is None:
+            raise ContractError("instances come from segments: decode the split with them")
+        sources.append(torch.from_numpy(instance_maps(store.segments, things)))
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        if store.images.nbytes + store.labels.nbytes > resident_share * free:
-            return Streamed(store, steps=steps, size=size, device=device)
-    return Resident(store, steps=steps, size=size, device=device)
+        if sum(source.nbytes for source in sources) > resident_share * free:
+            return Streamed(sources, steps=steps, size=size, device=device)
+    return Resident(sources, steps=steps, size=size, device=device)

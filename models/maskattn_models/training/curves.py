@@ -1,7 +1,8 @@
-"""`curves.png`: validation mIoU, loss and learning rate over the epochs."""
+"""`curves.png`: validation scores, loss and learning rate over the epochs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MIOU, _LOSS, _RATE = "#1b7837", "#2166ac", "#8c6bb1"
+_OTHER = "#a0a0a0"
 _INK, _GRID = "#404040", "#e4e4e4"
 
 
@@ -39,7 +41,12 @@ def write_curves(path: Path, rows: Sequence[EpochRow], *, title: str) -> None:
     figure = Figure(figsize=(8, 7), dpi=120, layout="constrained")
     miou, loss, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 1))
     epochs = [row.epoch for row in rows]
-    _line(miou, epochs, [100 * row.val_miou for row in rows], _MIOU, "validation mIoU, %")
+    if all(math.isnan(row.val_pq) for row in rows):
+        _line(miou, epochs, [100 * row.val_miou for row in rows], _MIOU, "validation mIoU, %")
+    else:
+        _line(miou, epochs, [100 * row.val_miou for row in rows], _OTHER, "")
+        label = "validation PQ (grey: mIoU), %"
+        _line(miou, epochs, [100 * row.score for row in rows], _MIOU, label)
     _line(loss, epochs, [row.loss for row in rows], _LOSS, "training loss")
     _line(rate, epochs, [row.lr for row in rows], _RATE, "learning rate")
     _mark_best(miou, rows)
@@ -66,8 +73,8 @@ def _line(
 
 
 def _mark_best(axes: Axes, rows: Sequence[EpochRow]) -> None:
-    best = max(rows, key=lambda row: row.val_miou)
-    percent = 100 * best.val_miou
+    best = max(rows, key=lambda row: row.score)
+    percent = 100 * best.score
     axes.axvline(best.epoch, color=_MIOU, linewidth=1, linestyle=":")
     axes.plot([best.epoch], [percent], marker="o", color=_MIOU)
     late = best.epoch > (rows[0].epoch + rows[-1].epoch) / 2

@@ -24,6 +24,7 @@ from maskattn_edge.contract.errors import MaskAttnError, UsageError
 from maskattn_models.data import GridStore
 
 T = TypeVar("T")
+Number = TypeVar("Number", np.int64, np.float64)
 
 _PATIENCE = timedelta(minutes=30)
 """A rank waits so long for the others, for example while the first one writes pictures."""
@@ -89,7 +90,7 @@ class Ranks:
         result: T = answer[0]
         return result
 
-    def sum(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    def sum(self, counts: NDArray[Number]) -> NDArray[Number]:
         """Counts of all ranks, added up."""
         if self.world == 1:
             return counts
@@ -102,7 +103,8 @@ class Ranks:
         if self.world == 1:
             return store
         own = slice(self.rank, None, self.world)
-        return GridStore(images=store.images[own], labels=store.labels[own])
+        segments = None if store.segments is None else store.segments.part(own)
+        return GridStore(images=store.images[own], labels=store.labels[own], segments=segments)
 
     def share(self, weight: Tensor) -> Tensor | None:
         """Part of all ranks' weight that is here, () float32; None, for 1, if it is alone."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from maskattn_edge._version import __version__
 from maskattn_edge.contract.errors import CheckpointError
 from maskattn_edge.contract.spec import InputSpec
+from maskattn_edge.scores import quality_per_class
 from maskattn_models.checkpoint import Checkpoint, Samples, load_checkpoint, save_checkpoint
 from maskattn_models.data import DataSet, GridStore, content_hash, spread
 from maskattn_models.keys import key_masks, key_shares
@@ -27,6 +27,7 @@ from maskattn_models.training.performance import Performance
 from maskattn_models.training.settings import TrainingSettings
 from maskattn_models.training.sheets import write_sheets
 from maskattn_models.training.state import RunState
+from maskattn_models.training.validation import Validation
 
 _SECONDS_BETWEEN_DRAWINGS = 30.0
 """Pictures take about two seconds; many an epoch takes less."""
@@ -47,7 +48,7 @@ def describe_run(
         DataError: a file cannot be read.
     """
     return {
-        "task": "semantic",
+        "task": config.task,
         "data": dataset.name,
         "classes": [info.name for info in dataset.classes],
         "network": asdict(config),
@@ -75,7 +76,7 @@ class Record:
         self.config = config
         self.settings = settings
         self.best_path = out / "best.pt"
-        self._dataset = dataset
+        self.dataset = dataset
         self._run = run
         self._validation = validation
         self._samples = samples or Samples()
@@ -90,10 +91,8 @@ class Record:
             for path in self.out.glob(f".{stem}.*.tmp.{suffix}"):
                 path.unlink(missing_ok=True)
 
-    def save(
-        self, state: RunState, best_iou: NDArray[np.float64] | None, performance: Performance
-    ) -> None:
-        """Write what is due after an epoch; `best_iou` per class, (K,), if it is the best.
+    def save(self, state: RunState, best: Validation | None, performance: Performance) -> None:
+        """Write what is due after an epoch; `best` is its validation if it is the best.
 
         The best goes first: a kill between the two files leaves a `last.pt` from which the epoch
         is repeated, never one that names a best epoch whose file is not there.
@@ -102,15 +101,13 @@ class Record:
             CheckpointError: a file cannot be written.
         """
         self._performance = asdict(performance)
-        if best_iou is not None:
-            names = [info.name for info in self._dataset.classes]
-            iou = dict(zip(names, best_iou.tolist(), strict=True))
-            best = self._checkpoint(state)
-            found = {"val_iou": iou, "keys_kept": self._keys_kept(state)}
-            best = replace(best, training={**best.training, **found}, resume=None)
-            save_checkpoint(self.best_path, best)
+        if best is not None:
+            checkpoint = self._checkpoint(state)
+            found = self._by_class(best) | {"keys_kept": self._keys_kept(state)}
+            checkpoint = replace(checkpoint, training={**checkpoint.training, **found}, resume=None)
+            save_checkpoint(self.best_path, checkpoint)
         self.save_last(state)
-        if best_iou is not None and time.monotonic() - self._drawn_at > _SECONDS_BETWEEN_DRAWINGS:
+        if best is not None and time.monotonic() - self._drawn_at > _SECONDS_BETWEEN_DRAWINGS:
             self.draw(state)
 
     def save_last(self, state: RunState) -> None:
@@ -137,9 +134,18 @@ class Record:
         try:
             write_curves(self.out / "curves.png", state.history, title=self._title())
             network = load_checkpoint(self.best_path).build()
-            write_sheets(self.out, network, self._validation, self._dataset.classes)
+            write_sheets(self.out, network, self._validation, self.dataset.classes)
         except OSError as error:
             raise _unwritable(self.out, error) from error
+
+    def _by_class(self, validation: Validation) -> dict[str, Any]:
+        """Scores of each class by its name, fractions; NaN for a class that was not there."""
+        names = [info.name for info in self.dataset.classes]
+        found = {"val_iou": dict(zip(names, validation.iou.tolist(), strict=True))}
+        if validation.panoptic is not None:
+            quality = quality_per_class(validation.panoptic).pq
+            found["val_pq"] = dict(zip(names, quality.tolist(), strict=True))
+        return found
 
     def _keys_kept(self, state: RunState) -> dict[str, float]:
         """Share of the keys that each mask attention keeps of validation images."""
@@ -149,24 +155,25 @@ class Record:
 
     def _title(self) -> str:
         size = f"{self.config.size}, {self.config.height}x{self.config.width}"
-        return f"{self._dataset.name}, size {size}"
+        return f"{self.dataset.name}, size {size}"
 
     def _checkpoint(self, state: RunState) -> Checkpoint:
         last = state.history[-1] if state.history else None
-        metrics = (
-            {}
-            if last is None
-            else {"val_miou": last.val_miou, "val_pixel_accuracy": last.val_pixel_accuracy}
-        )
+        metrics = {}
+        if last is not None:
+            metrics = {"val_miou": last.val_miou, "val_pixel_accuracy": last.val_pixel_accuracy}
+            if self.config.finds_objects:
+                metrics["val_pq"] = last.score
         return Checkpoint(
             network=self.config,
             weights=state.average.network.state_dict(),
-            classes=self._dataset.classes,
+            classes=self.dataset.classes,
+            task=self.config.task,
             input=InputSpec(
                 height=self.config.height, width=self.config.width, resize=self.settings.resize
             ),
             training={
-                "data": self._dataset.name,
+                "data": self.dataset.name,
                 "data_sha256": self._run["training_data"],
                 "settings": self._run["settings"],
                 "epochs": state.epoch,

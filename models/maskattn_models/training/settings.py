@@ -98,6 +98,8 @@ class TrainingSettings:
         teacher_temperature: how far both answers are softened in that part.
         ema_decay: share of the averaged weights that one step keeps.
         class_weights: `sqrt` weighs the loss of a class by the inverse root of its frequency.
+        centre_weight: of the heat map's loss, beside the cross-entropy, where objects are learned.
+        offset_weight: of the offsets' loss, likewise.
         mask_share: share of keys that each mask is pulled to; None leaves masks to the loss.
             Not measured yet on real data: `study attention` compares it.
         mask_weight: of that pull, beside the cross-entropy.
@@ -131,6 +133,8 @@ class TrainingSettings:
     teacher_temperature: float = 2.0
     ema_decay: float = 0.999
     class_weights: ClassWeights = "sqrt"
+    centre_weight: float = 0.25
+    offset_weight: float = 0.5
     mask_share: float | None = None
     mask_weight: float = 1.0
     seed: int = 0
@@ -160,6 +164,8 @@ class TrainingSettings:
         _check_between("teacher_weight", self.teacher_weight, 0, 1)
         _check_between("teacher_temperature", self.teacher_temperature, 0.1, 100)
         _check_between("ema_decay", self.ema_decay, 0, 0.999999)
+        _check_between("centre_weight", self.centre_weight, 0, 1000)
+        _check_between("offset_weight", self.offset_weight, 0, 1000)
         if self.mask_share is not None:
             _check_between("mask_share", self.mask_share, 0, 1)
         _check_between("mask_weight", self.mask_weight, 0, 1000)

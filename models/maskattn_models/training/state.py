@@ -33,8 +33,8 @@ class RunState:
         lr: () float32 on the device, of the last step.
         step: () int64 on the device, steps done.
         epoch: epochs done.
-        best_epoch: with the highest validation mIoU.
-        best_miou: of that epoch, a fraction.
+        best_epoch: with the highest score in validation, see `EpochRow.score`.
+        best_score: of that epoch, a fraction.
         history: a row per epoch.
         schedules: (epochs done, epochs planned) of each time that a run was begun or prolonged.
         random_of_ranks: of all processes, in their order, after the last epoch.
@@ -49,7 +49,7 @@ class RunState:
     step: Tensor
     epoch: int = 0
     best_epoch: int = 0
-    best_miou: float = -1.0
+    best_score: float = -1.0
     history: list[EpochRow] = field(default_factory=list)
     schedules: list[tuple[int, int]] = field(default_factory=list)
     random_of_ranks: list[Random] = field(default_factory=list)
@@ -94,7 +94,7 @@ class RunState:
             "epoch": self.epoch,
             "step": int(self.step),
             "best_epoch": self.best_epoch,
-            "best_miou": self.best_miou,
+            "best_score": self.best_score,
             "schedules": [list(schedule) for schedule in self.schedules],
         }
 
@@ -123,7 +123,8 @@ class RunState:
             self.set_random(others[ranks.rank])
         self.epoch = int(kept["epoch"])
         self.step.fill_(int(kept["step"]))
-        self.best_epoch, self.best_miou = int(kept["best_epoch"]), float(kept["best_miou"])
+        score = kept["best_miou"] if "best_miou" in kept else kept["best_score"]  # once its name
+        self.best_epoch, self.best_score = int(kept["best_epoch"]), float(score)
         self.schedules = [(int(done), int(planned)) for done, planned in kept.get("schedules", [])]
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from maskattn_models.network import Deployed, NetworkConfig
+from maskattn_models.network import Deployed, NetworkConfig, enlarge
 from maskattn_models.training.augment import augment
+from maskattn_models.training.batch import Batch
 from maskattn_models.training.batches import Batches
 from maskattn_models.training.device import autocast
 from maskattn_models.training.distillation import Teacher, distillation_loss
 from maskattn_models.training.key_target import KeyTarget
 from maskattn_models.training.loss import labelled_weight, segmentation_loss
+from maskattn_models.training.object_loss import object_loss
+from maskattn_models.training.object_targets import ObjectTask
 from maskattn_models.training.ranks import Ranks
 from maskattn_models.training.schedule import ema_decay, learning_rate
 from maskattn_models.training.settings import TrainingSettings
@@ -58,6 +61,7 @@ class TrainingStep:
         self._teacher = teacher
         share = settings.mask_share
         self._keys = None if share is None else KeyTarget(state.network, share)
+        self._objects = ObjectTask(config, state.device) if config.finds_objects else None
         self._deployed = Deployed(state.network).to(state.device)
         self._parameters = [p for p in state.network.parameters() if p.requires_grad]
         self._total = settings.epochs * steps
@@ -71,11 +75,14 @@ class TrainingStep:
     def __call__(self) -> None:
         """Train on the batch at `position`, note its loss in `losses`, and move on."""
         state, settings, (height, width) = self.state, self._settings, self._size
-        images, labels = self._batches.batch(self.position)
-        pixels, target = augment(
-            images, labels, settings.augment, state.generator, height=height, width=width
+        batch = augment(
+            self._batches.batch(self.position),
+            settings.augment,
+            state.generator,
+            height=height,
+            width=width,
         )
-        loss = self._gradients(pixels, target)
+        loss = self._gradients(batch)
         # One odd batch must not fill Adam's second moments for a thousand steps.
         nn.utils.clip_grad_norm_(self._parameters, settings.gradient_clip)
         self._set_learning_rate()
@@ -86,16 +93,16 @@ class TrainingStep:
         self.position.add_(1).remainder_(len(self.losses))
         state.step.add_(1)
 
-    def _gradients(self, pixels: Tensor, target: Tensor) -> Tensor:
+    def _gradients(self, batch: Batch) -> Tensor:
         """Gradients of the mean loss over all ranks' labelled pixels; that loss, ().
 
-        Cross-entropy is the same on any number of ranks. A loss of overlap or of a teacher is
-        the mean of the ranks' own, each weighted by its labelled pixels.
+        Cross-entropy is the same on any number of ranks. A loss of overlap, of objects or of a
+        teacher is the mean of the ranks' own, each weighted by its labelled pixels.
         """
-        state, loss = self.state, self._loss(pixels, target)
+        state, loss = self.state, self._loss(batch)
         if self._keys is not None:
             loss = loss + self._settings.mask_weight * self._keys.loss()
-        share = self._ranks.share(labelled_weight(target, self._class_weights))
+        share = self._ranks.share(labelled_weight(batch.labels, self._class_weights))
         if share is not None:
             loss = loss * share
         # None, not zero: the first gradients of a capture then come from the graph's own memory.
@@ -104,23 +111,35 @@ class TrainingStep:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         return self._ranks.add_up(gradients, loss.detach())
 
-    def _loss(self, pixels: Tensor, target: Tensor) -> Tensor:
-        """() float32 of augmented images (B, H, W, 3) in 0..255 and labels (B, H, W)."""
-        settings = self._settings
+    def _loss(self, batch: Batch) -> Tensor:
+        """() float32 of an augmented batch."""
+        settings, maps = self._settings, None
         with autocast(self.state.device, settings.precision):
-            logits = self.state.network(self._deployed.normalize(pixels))
-            taught = None if self._teacher is None else self._teacher.logits(pixels)
+            normal = self._deployed.normalize(batch.images)
+            if self._objects is None:
+                logits = self.state.network(normal)
+            else:
+                maps = self.state.network.heads(normal)
+                logits = enlarge(maps.logits)
+            taught = None if self._teacher is None else self._teacher.logits(batch.images)
         loss = segmentation_loss(
             logits,
-            target,
+            batch.labels,
             label_smoothing=settings.label_smoothing,
             class_weights=self._class_weights,
             loss=settings.loss,
         )
-        if taught is None:
+        if taught is not None:
+            copied = distillation_loss(logits, taught, temperature=settings.teacher_temperature)
+            loss = (1 - settings.teacher_weight) * loss + settings.teacher_weight * copied
+        if self._objects is None or maps is None:
             return loss
-        copied = distillation_loss(logits, taught, temperature=settings.teacher_temperature)
-        return (1 - settings.teacher_weight) * loss + settings.teacher_weight * copied
+        return loss + object_loss(
+            maps,
+            self._objects(batch),
+            centre_weight=settings.centre_weight,
+            offset_weight=settings.offset_weight,
+        )
 
     def _set_learning_rate(self) -> None:
         rate = learning_rate(

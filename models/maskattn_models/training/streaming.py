@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from maskattn_models.data import GridStore
+from maskattn_models.training.batch import Batch
 
 
 class _Slot:
     """One batch under way: gathered in pinned host memory, copied to the device beside a step."""
 
-    def __init__(self, store: GridStore, size: int, device: torch.device) -> None:
-        shapes = (size, *store.images.shape[1:]), (size, *store.labels.shape[1:])
+    def __init__(self, sources: Sequence[Tensor], size: int, device: torch.device) -> None:
+        shapes = [(size, *source.shape[1:]) for source in sources]
         self.pinned = [torch.empty(shape, dtype=torch.uint8, pin_memory=True) for shape in shapes]
         self.ahead = [torch.empty(shape, dtype=torch.uint8, device=device) for shape in shapes]
         self.arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -30,13 +32,15 @@ class Streamed:
 
     resident = False
 
-    def __init__(self, store: GridStore, *, steps: int, size: int, device: torch.device) -> None:
-        self._sources = torch.from_numpy(store.images), torch.from_numpy(store.labels)
+    def __init__(
+        self, sources: Sequence[Tensor], *, steps: int, size: int, device: torch.device
+    ) -> None:
+        self._sources = sources
         self._device = device
-        self._slots = [_Slot(store, size, device) for _ in range(2)]
+        self._slots = [_Slot(sources, size, device) for _ in range(2)]
         self._side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._order = torch.zeros(steps, size, dtype=torch.int64)
-        self._images, self._labels = (torch.zeros_like(held) for held in self._slots[0].ahead)
+        self._batch = Batch(*(torch.zeros_like(held) for held in self._slots[0].ahead))
 
     def start(self, order: Tensor) -> None:
         """Keep the epoch's indices and begin its first batch."""
@@ -61,10 +65,11 @@ class Streamed:
         """Put the batch of a step where the step reads it."""
         slot, main = self._slots[step % 2], torch.cuda.current_stream(self._device)
         main.wait_event(slot.arrived)
-        self._images.copy_(slot.ahead[0], non_blocking=True)
-        self._labels.copy_(slot.ahead[1], non_blocking=True)
+        for held, ahead in zip(self._batch, slot.ahead, strict=False):  # instances may lack
+            assert held is not None
+            held.copy_(ahead, non_blocking=True)
         slot.taken.record(main)
 
-    def batch(self, position: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, position: Tensor) -> Batch:
         """The batch that was taken; `position` is known to the host already."""
-        return self._images, self._labels
+        return self._batch

@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from maskattn_edge.contract.classes import IGNORE
+from maskattn_edge.contract.classes import IGNORE, things_of
 from maskattn_edge.contract.errors import CheckpointError, DataError, TrainingError, UsageError
-from maskattn_edge.scores import iou_per_class, mean_iou, pixel_accuracy
 from maskattn_models.backbone import pretrained_path
 from maskattn_models.checkpoint import Checkpoint, load_checkpoint
 from maskattn_models.data import DataSet, GridStore, decode_split
@@ -42,7 +41,7 @@ from maskattn_models.training.samples import take_samples
 from maskattn_models.training.settings import TrainingSettings
 from maskattn_models.training.state import RunState, new_state
 from maskattn_models.training.step import TrainingStep
-from maskattn_models.training.validation import validate
+from maskattn_models.training.validation import Validation, validate
 
 Stop = Callable[[], bool]
 
@@ -125,7 +124,7 @@ def train(
             settings=settings,
             run=run,
             validation=validation,
-            samples=take_samples(dataset, validation, settings.resize)
+            samples=take_samples(dataset, validation, settings.resize, config.things)
             if settings.samples
             else None,
         )
@@ -158,6 +157,7 @@ def _epoch(
         size=order.size,
         device=state.device,
         resident_share=settings.resident_share,
+        things=config.things,
     )
     weights = None
     if settings.class_weights == "sqrt":
@@ -193,15 +193,16 @@ def _run(
         while state.epoch < settings.epochs and not _patience_is_over(state, settings):
             start = time.perf_counter()
             done = epoch.run(observer, stop)
-            confusion = ranks.sum(
-                validate(deployed, share, classes=record.config.classes, device=state.device)
-            )
+            found = validate(
+                deployed, share, classes=record.dataset.classes, device=state.device
+            ).summed(ranks)
             state.epoch += 1
             row = EpochRow(
                 epoch=state.epoch,
                 loss=done.loss,
-                val_miou=mean_iou(confusion),
-                val_pixel_accuracy=pixel_accuracy(confusion),
+                val_miou=found.miou,
+                val_pixel_accuracy=found.pixel_accuracy,
+                val_pq=found.quality(record.config),
                 lr=done.lr,
                 seconds=time.perf_counter() - start,
                 images_per_second=done.images_per_second,
@@ -215,7 +216,7 @@ def _run(
                 resident=batches.resident,
             )
             _exchange_random(state, ranks)
-            _save(record, state, iou_per_class(confusion) if best else None, performance, ranks)
+            _save(record, state, found if best else None, performance, ranks)
             observer.validated(row, best=best)
     except TrainingInterrupted as error:
         _draw(record, state, ranks)
@@ -228,11 +229,11 @@ def _run(
 def _save(
     record: Record,
     state: RunState,
-    best_iou: NDArray[np.float64] | None,
+    best: Validation | None,
     performance: Performance,
     ranks: Ranks,
 ) -> None:
-    ranks.by_first(lambda: record.save(state, best_iou, performance))
+    ranks.by_first(lambda: record.save(state, best, performance))
 
 
 def _draw(record: Record, state: RunState, ranks: Ranks) -> None:
@@ -248,9 +249,9 @@ def _exchange_random(state: RunState, ranks: Ranks) -> None:
 def _note(state: RunState, row: EpochRow) -> bool:
     """Add an epoch to the history; whether it is the best so far."""
     state.history.append(row)
-    best = row.val_miou > state.best_miou
+    best = row.score > state.best_score
     if best:
-        state.best_epoch, state.best_miou = row.epoch, row.val_miou
+        state.best_epoch, state.best_score = row.epoch, row.score
     return best
 
 
@@ -261,9 +262,10 @@ def _patience_is_over(state: RunState, settings: TrainingSettings) -> bool:
 def _summary(state: RunState) -> str:
     if not state.best_epoch:
         return "no epoch was finished"
+    best = state.history[state.best_epoch - 1]
     return (
         f"saved up to epoch {state.epoch}, the best is epoch {state.best_epoch} "
-        f"with validation mIoU {100 * state.best_miou:.1f} %"
+        f"with validation {best.score_name} {100 * best.score:.1f} %"
     )
 
 
@@ -271,6 +273,19 @@ def _check_classes(dataset: DataSet, config: NetworkConfig) -> None:
     if config.classes != len(dataset.classes):
         raise UsageError(
             f"the network has {config.classes} classes, {dataset.name} has {len(dataset.classes)}"
+        )
+    things = things_of(dataset.classes)
+    if config.finds_objects and config.things != things:
+        raise UsageError(f"things of the network are {config.things}, of {dataset.name} {things}")
+    if config.task not in dataset.tasks:
+        raise DataError(
+            f"{dataset.root}: its truth is enough for {' and '.join(sorted(dataset.tasks))}, not "
+            f"for {config.task}: train for one of those, or add instances/ beside masks/"
+        )
+    if config.finds_objects and len(things) == config.classes:
+        raise DataError(
+            f"{dataset.root}: all of its classes are things, and a network must learn what is no "
+            "object: add a class for the background, which is no thing, to classes.json and masks"
         )
 
 
@@ -345,6 +360,7 @@ def _load(
             height=round(config.height * scale),
             width=round(config.width * scale),
             resize=settings.resize,
+            segments=config.finds_objects,
             progress=progress,
         )
         _check_labelled(store.labels, dataset, split)

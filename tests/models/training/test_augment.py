@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from maskattn_models.training.augment import augment, random_affine, sample_images, sample_labels
+from maskattn_models.training.batch import Batch
 from maskattn_models.training.settings import AugmentSettings
 
 NO_COLOR = {
@@ -51,7 +52,7 @@ def blobs(batch=8, height=48, width=72):
 def test_labels_stay_with_the_image(changes):
     images, labels = blobs()
     settings = AugmentSettings(**{**NO_COLOR, **changes})
-    pixels, target = augment(images, labels, settings, generator(), height=32, width=48)
+    pixels, target, _ = augment(Batch(images, labels), settings, generator(), height=32, width=48)
     shown = (pixels[..., 0] > 100).byte()
     inside = target != 255
     assert inside.float().mean() > 0.3
@@ -62,7 +63,7 @@ def test_labels_stay_with_the_image(changes):
 
 def test_nothing_changes_where_all_is_off():
     images, labels = blobs(height=32, width=48)
-    pixels, target = augment(images, labels, NOTHING, generator(), height=32, width=48)
+    pixels, target, _ = augment(Batch(images, labels), NOTHING, generator(), height=32, width=48)
     assert (target == labels).all()
     inner = labels[:, 1:-1, 1:-1]
     flat = torch.nn.functional.max_pool2d(labels[:, None].float(), 3, 1)[:, 0] == (
@@ -75,7 +76,7 @@ def test_nothing_changes_where_all_is_off():
 def test_shapes_types_and_range():
     images, labels = blobs(batch=3)
     settings = AugmentSettings(brightness=1.0, contrast=1.0, color=1.0, noise=1.0)
-    pixels, target = augment(images, labels, settings, generator(), height=32, width=48)
+    pixels, target, _ = augment(Batch(images, labels), settings, generator(), height=32, width=48)
     assert pixels.shape == (3, 32, 48, 3)
     assert pixels.dtype == torch.float32
     assert pixels.min() >= 0
@@ -88,7 +89,7 @@ def test_one_generator_decides_everything():
     images, labels = blobs(batch=2)
     settings = AugmentSettings()
     first, second, other = (
-        augment(images, labels, settings, generator(seed), height=32, width=48)[0]
+        augment(Batch(images, labels), settings, generator(seed), height=32, width=48)[0]
         for seed in (1, 1, 2)
     )
     assert torch.equal(first, second)
@@ -99,7 +100,7 @@ def test_one_generator_decides_everything():
 def test_outside_is_grey_and_ignored():
     images, labels = blobs(batch=1)
     settings = AugmentSettings(scale=(2.0, 2.0), **NO_COLOR)
-    pixels, target = augment(images, labels, settings, generator(), height=32, width=48)
+    pixels, target, _ = augment(Batch(images, labels), settings, generator(), height=32, width=48)
     outside = target == 255
     assert 0.5 < outside.float().mean() < 0.9
     assert (pixels[outside] == 114).float().mean() > 0.9

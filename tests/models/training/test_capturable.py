@@ -7,9 +7,12 @@ while a CUDA graph is captured.
 import pytest
 import torch
 
+from maskattn_models.grouping import HeadMaps
 from maskattn_models.training.contrastive import instance_contrastive_loss
 from maskattn_models.training.distillation import distillation_loss
 from maskattn_models.training.loss import segmentation_loss
+from maskattn_models.training.object_loss import object_loss
+from maskattn_models.training.object_targets import object_targets
 from maskattn_models.training.settings import LOSSES
 
 
@@ -31,6 +34,14 @@ def test_instance_contrastive_loss():
     embeddings = meta(2, 4, 8, 8)
     instance_contrastive_loss(embeddings, meta(2, 8, 8, dtype=torch.uint8), most=6).backward()
     assert embeddings.grad.shape == embeddings.shape
+
+
+def test_object_targets_and_loss():
+    labels, instances = meta(2, 16, 16, dtype=torch.uint8), meta(2, 16, 16, dtype=torch.int16)
+    targets = object_targets(labels, instances, torch.empty(256, 1, device="meta"), scale=2)
+    maps = HeadMaps(meta(2, 5, 8, 8), meta(2, 1, 8, 8), meta(2, 2, 8, 8))
+    object_loss(maps, targets, centre_weight=1.0, offset_weight=1.0).backward()
+    assert maps.offset.grad.shape == maps.offset.shape
 
 
 def test_distillation_loss():

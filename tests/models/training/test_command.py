@@ -51,8 +51,8 @@ def test_every_option_reaches_the_run(squares, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--task", "panoptic"], "the task 'panoptic' is not available yet; available: semantic"),
-        (["--task", "depth"], "unknown task 'depth'; available: semantic"),
+        (["--task", "panoptic"], "a network for the task 'panoptic' needs classes that are things"),
+        (["--task", "depth"], "unknown task 'depth'; available: semantic, instance, panoptic"),
         (["--size", "xl"], "unknown size 'xl'; available: n, s, m, l"),
         (["--device", "tpu"], "unknown device 'tpu'; available: auto, cpu, cuda"),
         (["--resize", "crop"], "unknown resize 'crop'; available: stretch, letterbox"),

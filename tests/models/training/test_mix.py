@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from maskattn_models.training.augment import augment
+from maskattn_models.training.batch import Batch
 from maskattn_models.training.mix import cutmix
 from maskattn_models.training.settings import AugmentSettings
 
@@ -18,7 +19,7 @@ def numbered(batch=64, height=16, width=24):
 
 def test_labels_stay_with_their_pixels_and_come_from_the_next_image():
     pixels, labels = numbered()
-    mixed, target = cutmix(pixels, labels, 1.0, generator())
+    mixed, target, _ = cutmix(Batch(pixels, labels), 1.0, generator())
     assert (mixed == target[..., None]).all()
     other = labels.roll(1, 0)
     assert ((target == labels) | (target == other)).all()
@@ -28,7 +29,7 @@ def test_labels_stay_with_their_pixels_and_come_from_the_next_image():
 
 def test_what_is_pasted_is_one_rectangle_of_any_size():
     pixels, labels = numbered(batch=256)
-    _, target = cutmix(pixels, labels, 1.0, generator())
+    _, target, _ = cutmix(Batch(pixels, labels), 1.0, generator())
     pasted = target != labels
     rows, columns = pasted.any(2), pasted.any(1)
     assert (pasted == (rows[:, :, None] & columns[:, None])).all()
@@ -44,14 +45,16 @@ def test_what_is_pasted_is_one_rectangle_of_any_size():
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_so_many_images_are_mixed(share):
     pixels, labels = numbered(batch=250)
-    _, target = cutmix(pixels, labels, share, generator())
+    _, target, _ = cutmix(Batch(pixels, labels), share, generator())
     changed = (target != labels).flatten(1).any(1).float().mean()
     assert share - 0.1 <= changed <= share + 0.1
 
 
 def test_one_generator_decides_everything():
     pixels, labels = numbered()
-    first, again, other = (cutmix(pixels, labels, 0.5, generator(seed))[1] for seed in (1, 1, 2))
+    first, again, other = (
+        cutmix(Batch(pixels, labels), 0.5, generator(seed))[1] for seed in (1, 1, 2)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -62,7 +65,7 @@ def test_augmentation_mixes_only_where_it_is_asked_to():
 
     def own_labels_only(cutmix):
         settings = AugmentSettings(scale=(0.5, 0.8), cutmix=cutmix)
-        _, target = augment(images, labels, settings, generator(), height=16, width=16)
+        _, target, _ = augment(Batch(images, labels), settings, generator(), height=16, width=16)
         return bool((target == labels[:, :16, :16]).all())
 
     assert own_labels_only(0.0)

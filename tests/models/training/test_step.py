@@ -169,14 +169,18 @@ def without_cuda(monkeypatch):
     )
 
 
-def test_streamed_batches_are_those_that_lie_on_the_device(stepping, without_cuda):
+@pytest.mark.parametrize("with_instances", [False, True])
+def test_streamed_batches_are_those_that_lie_on_the_device(stepping, without_cuda, with_instances):
     store, cpu = stepping.random_store(), torch.device("cpu")
+    sources = [torch.from_numpy(part) for part in (store.images, store.labels)]
+    sources += [sources[1].clone()] if with_instances else []
     order = Order(images=len(store), batch=4, seed=0, ranks=Ranks())
     kinds = [
-        kind(store, steps=order.steps, size=order.size, device=cpu)
+        kind(sources, steps=order.steps, size=order.size, device=cpu)
         for kind in (Resident, streaming.Streamed)
     ]
-    addresses = [value.data_ptr() for value in kinds[1].batch(torch.zeros(1))]
+    count = len(sources)
+    addresses = [value.data_ptr() for value in kinds[1].batch(torch.zeros(1))[:count]]
     seen = []
     for number in (1, 2):
         chosen = order.epoch(number)
@@ -185,17 +189,23 @@ def test_streamed_batches_are_those_that_lie_on_the_device(stepping, without_cud
         for index in range(order.steps):
             for kind in kinds:
                 kind.take(index)
-            (first, labels), (second, others) = (
+            (first, *rest), (second, *others) = (
                 kind.batch(torch.tensor([index])) for kind in kinds
             )
             assert torch.equal(first, second)
-            assert torch.equal(labels, others)
+            assert torch.equal(rest[0], others[0])
+            if with_instances:
+                assert torch.equal(rest[1], rest[0])
+                assert torch.equal(rest[1], others[1])
+            else:
+                assert rest[1] is others[1] is None
             assert torch.equal(first, torch.from_numpy(store.images)[chosen[index]])
             seen.append(int(first.sum()))
             for kind in kinds:
                 kind.fetch(index + 1)
     assert len(set(seen)) == 2 * order.steps
-    assert [value.data_ptr() for value in kinds[1].batch(torch.zeros(1))] == addresses
+    held = kinds[1].batch(torch.zeros(1))[:count]
+    assert [value.data_ptr() for value in held] == addresses
 
 
 def test_ranks_divide_each_batch_among_them():

@@ -21,6 +21,7 @@ from maskattn_models.network import NetworkConfig
 from maskattn_models.training import Observer, TrainingInterrupted, TrainingSettings, train
 from maskattn_models.training.commit import commit_of
 from maskattn_models.training.schedule import learning_rate
+from maskattn_models.training.validation import Validation
 
 SETTINGS = TrainingSettings(epochs=3, batch=4, seed=3, device="cpu")
 
@@ -287,9 +288,8 @@ def test_the_network_must_have_the_datas_classes(squares, tmp_path):
 def test_patience_ends_a_run_that_gets_no_better(squares, tiny, tmp_path, monkeypatch):
     from maskattn_models.training import trainer
 
-    monkeypatch.setattr(
-        trainer, "validate", lambda *args, **kwargs: np.array([[3, 1], [1, 3]], np.int64)
-    )
+    level = Validation(confusion=np.array([[3, 1], [1, 3]], np.int64))
+    monkeypatch.setattr(trainer, "validate", lambda *args, **kwargs: level)
     notes = Notes()
     settings = replace(SETTINGS, epochs=9, patience=2)
     best = train(squares, tiny, settings, tmp_path / "run", observer=notes)
