@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from maskattn_edge._version import __version__
+from maskattn_edge.contract.classes import things_of
 from maskattn_edge.contract.errors import CheckpointError, DataError
 from maskattn_edge.contract.model_file import describe, parse_model, write_model_file
 from maskattn_edge.contract.spec import (
@@ -32,7 +33,8 @@ from maskattn_export.half import to_fp16
 from maskattn_export.int8 import to_int8
 from maskattn_export.samples import ExportImages, export_images
 from maskattn_export.settings import PRECISIONS, ExportSettings, Precision
-from maskattn_export.verify import Verification, labelled_miou, verify
+from maskattn_export.verify import Expected, Verification, labelled_miou, labelled_pq, verify
+from maskattn_models.answers import Answer
 from maskattn_models.checkpoint import Checkpoint, load_checkpoint
 from maskattn_models.data import spread
 
@@ -56,10 +58,12 @@ class ExportedFile:
 class ExportReport:
     """All files of one export, and the PyTorch network that they are compared with.
 
-    `torch_miou` is a fraction, NaN where no held-out labels exist; `images` were compared.
+    `torch_miou` and `torch_pq` are fractions, NaN where no held-out truth exists or the task has
+    none; `images` were compared.
     """
 
     torch_miou: float
+    torch_pq: float
     images: int
     files: tuple[ExportedFile, ...]
 
@@ -99,7 +103,12 @@ def export_checkpoint(
     on_step("PyTorch fp32 on the samples")
     network = checkpoint.build()
     reference = run_torch(network, images.for_verification)
-    truth = [labels for _, labels in images.held_out]
+    expected = Expected(
+        answers=reference,
+        labels=[labels for _, labels in images.held_out],
+        segments=images.segments,
+        things=things_of(checkpoint.classes) if checkpoint.task != "semantic" else (),
+    )
     spec = _base_spec(
         checkpoint,
         name=name or f"{path.resolve().parent.name}-{path.stem}",
@@ -117,7 +126,7 @@ def export_checkpoint(
             msgspec.structs.replace(spec, precision=_precision(graph, precision)),
         )
         file = parse_model(data, target)
-        verification = verify(file, images.for_verification, reference, truth, timing or _TIMING)
+        verification = verify(file, images.for_verification, expected, timing or _TIMING)
         write_model_file(target, data, file.spec)
         done = ExportedFile(
             path=target,
@@ -128,7 +137,12 @@ def export_checkpoint(
         files.append(done)
         on_file(done)
     return ExportReport(
-        torch_miou=labelled_miou(reference, truth, len(checkpoint.classes)),
+        torch_miou=labelled_miou(
+            np.stack([answer.labels for answer in reference]),
+            expected.labels,
+            len(checkpoint.classes),
+        ),
+        torch_pq=labelled_pq(reference, expected, checkpoint.task, checkpoint.classes),
         images=len(reference),
         files=tuple(files),
     )
@@ -157,19 +171,30 @@ def _convert(graph: onnx.ModelProto, precision: Precision, images: ExportImages)
 
 def _precision(graph: onnx.ModelProto, precision: Precision) -> PrecisionSpec:
     if precision == "int8":
-        kept = [KeptLayer(name=name, reason=int8.KEPT_REASON) for name in int8.kept_nodes(graph)]
-        return PrecisionSpec(name="int8", kept=tuple(kept), method=int8.METHOD)
+        return PrecisionSpec(name="int8", kept=tuple(int8.kept_layers(graph)), method=int8.METHOD)
     names = half.kept_in_fp32(graph) if precision == "fp16" else []
     kept = [KeptLayer(name=name, reason=half.KEPT_REASON) for name in names]
     return PrecisionSpec(name=precision, kept=tuple(kept))
 
 
 def _golden(
-    images: list[NDArray[np.uint8]], answers: list[NDArray[np.uint8]], count: int
+    images: list[NDArray[np.uint8]], answers: list[Answer], count: int
 ) -> tuple[Golden, ...]:
     pairs = spread(list(zip(images, answers, strict=True)), count) if count else []
-    return tuple(
-        Golden(image=encode_rgb(image), labels=encode_labels(labels)) for image, labels in pairs
+    return tuple(_sample(image, answer) for image, answer in pairs)
+
+
+def _sample(image: NDArray[np.uint8], answer: Answer) -> Golden:
+    picture, labels = encode_rgb(image), encode_labels(answer.labels)
+    found = answer.instances
+    if found is None:
+        return Golden(image=picture, labels=labels)
+    return Golden(
+        image=picture,
+        labels=labels,
+        instances=encode_labels(found.map),
+        instance_class=tuple(found.label.tolist()),
+        instance_score=tuple(found.score.tolist()),
     )
 
 
@@ -179,7 +204,7 @@ def _base_spec(
     training = checkpoint.training
     return ModelSpec(
         name=name,
-        task="semantic",
+        task=checkpoint.task,
         classes=checkpoint.classes,
         input=checkpoint.input,
         precision=PrecisionSpec(name="fp32"),

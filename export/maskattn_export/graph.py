@@ -16,17 +16,24 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.errors import EngineVerificationError
 from maskattn_edge.contract.spec import InputSpec
 from maskattn_export.fold import fold_batch_norm
+from maskattn_models.answers import Answer, answers
+from maskattn_models.grouping import Objects
 from maskattn_models.network import Deployed, SegmentationNetwork
 
 OPSET = 18
 """Opset that PyTorch's exporter writes natively; within 17-20, which every engine here reads."""
+
+GROUPING = "grouping"
+"""Names of the nodes that make objects out of a network's maps begin with it."""
 
 IR_VERSION = 9
 """Of the file format: the newest that TensorRT 10.3's parser and old ONNX Runtimes read."""
 
 
 def to_onnx(network: SegmentationNetwork, size: InputSpec) -> onnx.ModelProto:
-    """The graph uint8 image (1, H, W, 3) -> uint8 labels (1, H, W), batch norms folded.
+    """The graph from image (1, H, W, 3) uint8 to the task's outputs, batch norms folded.
+
+    Outputs are uint8 labels (1, H, W), and those of `Objects` where objects are told apart.
 
     Raises:
         EngineVerificationError: the written graph breaks ONNX's own rules.
@@ -40,7 +47,7 @@ def to_onnx(network: SegmentationNetwork, size: InputSpec) -> onnx.ModelProto:
             dynamo=True,
             opset_version=OPSET,
             input_names=["image"],
-            output_names=["labels"],
+            output_names=list(_outputs(deployed)),
             verbose=False,
         )
     assert program is not None
@@ -58,12 +65,13 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         EngineVerificationError: the graph breaks ONNX's own rules.
     """
+    kept = {port.name for port in model.graph.output}
     renamed: dict[str, str] = {}
     used: set[str] = set()
     for node in model.graph.node:
         node.name = _unique(_place(node), used)
         for index, output in enumerate(node.output):
-            if output != "labels":
+            if output not in kept:
                 renamed[output] = node.name if index == 0 else f"{node.name}.{index}"
         del node.metadata_props[:]
         node.doc_string = ""
@@ -84,6 +92,10 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
         first = str(error).splitlines()[0]
         raise EngineVerificationError(f"the exported graph is not valid ONNX: {first}") from error
     return model
+
+
+def _outputs(deployed: Deployed) -> tuple[str, ...]:
+    return ("labels",) if deployed.grouping is None else Objects._fields
 
 
 def fold_division(graph: onnx.GraphProto) -> None:
@@ -115,7 +127,7 @@ def _place(node: onnx.NodeProto) -> str:
     notes = {entry.key: entry.value for entry in node.metadata_props}
     scopes = notes.get("pkg.torch.onnx.name_scopes", "")
     modules = [part.strip(" '\"") for part in scopes.strip("[]").split(",")]
-    inside = [name for name in modules[:-1] if name.startswith("network.")]
+    inside = [name for name in modules[:-1] if name.startswith(("network.", GROUPING))]
     module = inside[-1].removeprefix("network.") if inside else ""
     return f"{module}.{node.op_type}" if module else node.op_type
 
@@ -145,10 +157,7 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def run_torch(
-    network: SegmentationNetwork, images: list[NDArray[np.uint8]]
-) -> list[NDArray[np.uint8]]:
-    """PyTorch's fp32 labels, each (H, W) uint8, of images (H, W, 3) uint8 RGB."""
+def run_torch(network: SegmentationNetwork, images: list[NDArray[np.uint8]]) -> list[Answer]:
+    """PyTorch's fp32 answers for images (H, W, 3) uint8 RGB, one by one as an engine does."""
     deployed = Deployed(network).eval()
-    with torch.inference_mode():
-        return [deployed(torch.from_numpy(image[None]))[0].numpy() for image in images]
+    return [answers(deployed, image[None])[0] for image in images]

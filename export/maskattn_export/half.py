@@ -13,7 +13,7 @@ KEPT_REASON = "a layer norm's sums overflow fp16 where it spans a whole map"
 
 
 def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of the fp32 graph in fp16; image and labels stay uint8.
+    """A copy of the fp32 graph in fp16; inputs and outputs keep their types.
 
     ArgMax compares logits that fp16 can make equal, so that a few pixels between two classes
     differ from fp32. Only layer norms stay in fp32, which the published network has: its last one
@@ -25,7 +25,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
         warnings.simplefilter("ignore")  # constants that fp16 rounds to zero; verified afterwards
         half: onnx.ModelProto = convert_float_to_float16(
             copy,
-            keep_io_types=False,
+            keep_io_types=["instance_score"],
             disable_shape_infer=False,
             op_block_list=[*DEFAULT_OP_BLOCK_LIST, KEPT_OPERATOR],
         )

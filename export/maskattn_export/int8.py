@@ -21,13 +21,19 @@ from onnxruntime.quantization import (
 )
 
 from maskattn_edge.contract.errors import DataError
+from maskattn_edge.contract.spec import KeptLayer
+from maskattn_export.graph import GROUPING
 from maskattn_export.ranges import tighten_before_clips
 
 KEPT_REASON = "attention is short of precision in INT8 and no faster"
+HEAD_REASON = "offsets to an object's centre are finer than INT8 can tell"
+GROUPING_REASON = "it compares places and counts cells"
 METHOD = "explicit Q/DQ, symmetric, weights per channel, activations per tensor, min-max ranges"
 
 _IN_ATTENTION = re.compile(r"attention\d+\.(?!\d)")
 """A node of an attention block; `attention3.0.` is of a convolution in its place."""
+
+_OBJECT_HEAD = "object_head"
 
 MIN_IMAGES = 8
 """Fewer images than this say too little about the ranges."""
@@ -109,7 +115,10 @@ def _join_relus(graph: onnx.GraphProto) -> None:
 
 
 def _excluded(model: onnx.ModelProto) -> list[str]:
-    """Nodes left in floating point: attention, the inside of a GELU, the logits' way to argmax.
+    """Nodes left in floating point: attention, the inside of a GELU, what makes the answer.
+
+    The answer is made of the logits' way to argmax, the last layer of the object heads, whose
+    offsets are finer than INT8 can tell, and the grouping.
 
     A GELU is written as several nodes, of which one adds 1; engines fuse what nothing parts.
     """
@@ -125,11 +134,27 @@ def _excluded(model: onnx.ModelProto) -> list[str]:
         for node in model.graph.node
         if node.op_type == "Add" and constants.intersection(node.input)
     ]
-    return attention + after_logits + inside_gelu
+    return attention + after_logits + inside_gelu + _of_objects(model)
+
+
+def _of_objects(model: onnx.ModelProto) -> list[str]:
+    names = [node.name for node in model.graph.node]
+    return [name for name in names if name.startswith((GROUPING, _OBJECT_HEAD))]
+
+
+def kept_layers(model: onnx.ModelProto) -> list[KeptLayer]:
+    """What stays in floating point, and why."""
+    kept = [KeptLayer(name=name, reason=KEPT_REASON) for name in kept_nodes(model)]
+    objects = _of_objects(model)
+    heads = [name for name in objects if name.startswith(_OBJECT_HEAD)]
+    kept += [KeptLayer(name=name, reason=HEAD_REASON) for name in heads]
+    if objects:
+        kept.append(KeptLayer(name=GROUPING, reason=GROUPING_REASON))
+    return kept
 
 
 def kept_nodes(model: onnx.ModelProto) -> list[str]:
-    """Names of the layers that stay in floating point: attention's convolutions and products.
+    """Names of attention's layers, which stay in floating point: its convolutions and products.
 
     A product counts as a layer where it has weights, as in the published network's attention.
     """

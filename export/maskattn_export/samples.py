@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,22 @@ from maskattn_edge.contract.classes import IGNORE
 from maskattn_edge.contract.errors import DataError
 from maskattn_edge.contract.spec import InputSpec
 from maskattn_edge.preprocess import fit, fit_labels
-from maskattn_models.checkpoint import Checkpoint, calibration_images, held_out_images
-from maskattn_models.data import load_image, load_sample, open_dataset, recognised, spread
+from maskattn_edge.segment_grid import fit_segments
+from maskattn_edge.segments import Segments
+from maskattn_models.checkpoint import (
+    Checkpoint,
+    calibration_images,
+    held_out_images,
+    held_out_segments,
+)
+from maskattn_models.data import (
+    load_image,
+    load_sample,
+    load_segments,
+    open_dataset,
+    recognised,
+    spread,
+)
 from maskattn_models.data.files import IMAGE_SUFFIXES
 from maskattn_models.evaluation import check_classes
 
@@ -23,10 +37,14 @@ Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class ExportImages:
-    """Images (H, W, 3) uint8 RGB of the network's size; held-out ones with labels (H, W) uint8."""
+    """Images (H, W, 3) uint8 RGB of the network's size; held-out ones with labels (H, W) uint8.
+
+    `segments` are those of the held-out images, where the task tells objects apart.
+    """
 
     calibration: list[NDArray[np.uint8]]
     held_out: list[Labelled]
+    segments: list[Segments] = field(default_factory=list)
 
     @property
     def for_verification(self) -> list[NDArray[np.uint8]]:
@@ -46,16 +64,17 @@ def export_images(checkpoint: Checkpoint, folder: Path | None) -> ExportImages:
         DataError: the folder has no images, or the data set has other classes.
         CheckpointError: a stored picture is damaged.
     """
-    held_out = held_out_images(checkpoint)
+    held_out, segments = held_out_images(checkpoint), held_out_segments(checkpoint)
     if folder is None:
-        return ExportImages(calibration_images(checkpoint), held_out)
+        return ExportImages(calibration_images(checkpoint), held_out, segments)
     if folder.is_dir() and recognised(folder):
         return _from_dataset(checkpoint, folder)
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(f"{folder}: no images for calibration; put jpg or png files there")
     chosen = spread(files, MAX_CALIBRATION)
-    return ExportImages([_fit(load_image(file), checkpoint.input) for file in chosen], held_out)
+    calibration = [_fit(load_image(file), checkpoint.input) for file in chosen]
+    return ExportImages(calibration, held_out, segments)
 
 
 def _from_dataset(checkpoint: Checkpoint, folder: Path) -> ExportImages:
@@ -66,11 +85,18 @@ def _from_dataset(checkpoint: Checkpoint, folder: Path) -> ExportImages:
     return ExportImages(
         [_fit(load_image(sample.image), checkpoint.input) for sample in train],
         [_fit_both(*load_sample(sample, dataset), checkpoint.input) for sample in val],
+        [_fit_segments(load_segments(sample, dataset)[1], checkpoint.input) for sample in val]
+        if checkpoint.task in dataset.tasks and checkpoint.task != "semantic"
+        else [],
     )
 
 
 def _fit(image: NDArray[np.uint8], size: InputSpec) -> NDArray[np.uint8]:
     return fit(image, height=size.height, width=size.width, resize=size.resize)[0]
+
+
+def _fit_segments(segments: Segments, size: InputSpec) -> Segments:
+    return fit_segments(segments, height=size.height, width=size.width, resize=size.resize)
 
 
 def _fit_both(image: NDArray[np.uint8], labels: NDArray[np.uint8], size: InputSpec) -> Labelled:

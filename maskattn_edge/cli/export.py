@@ -76,34 +76,42 @@ def export(
         _print(files, title="interrupted; these files are complete")
         raise
     _print(
-        files, title=f"compared on {report.images} samples", torch_miou=_percent(report.torch_miou)
+        files,
+        title=f"compared on {report.images} samples",
+        torch=[_percent(fraction) for fraction in (report.torch_miou, report.torch_pq)],
     )
 
 
-def _print(files: list[ExportedFile], *, title: str, torch_miou: str = "") -> None:
+def _print(files: list[ExportedFile], *, title: str, torch: list[str] | None = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
     table = Table(title=title, title_justify="left")
     table.add_column("file", overflow="fold")
-    for heading in ("MB", "mIoU", "agreement", "CPU ms"):
+    objects = any(file.verification.matched == file.verification.matched for file in files)
+    more = ("PQ", "objects") if objects else ()
+    for heading in ("MB", "mIoU", "agreement", "CPU ms", *more):
         table.add_column(heading, justify="right")
-    if torch_miou:
-        table.add_row("PyTorch fp32", "", torch_miou, "", "")
+    if torch is not None:
+        table.add_row("PyTorch fp32", "", torch[0], "", "", *torch[1:][: len(more)])
     for file in files:
         found = file.verification
-        table.add_row(
+        cells = [
             str(file.path),
             f"{file.megabytes:.2f}",
             _percent(found.miou),
             f"{100 * found.agreement:.2f} %",
             f"{found.cpu_ms:.2f}",
-        )
+        ]
+        if objects:
+            cells += [_percent(found.pq), f"{100 * found.matched:.1f} %"]
+        table.add_row(*cells)
     console.print(table)
     console.print(
         "mIoU and agreement (pixels with PyTorch's label) in %; CPU ms: median of one image, "
-        "ONNX Runtime on this machine.",
+        "ONNX Runtime on this machine."
+        + (" Objects: share of them that are PyTorch's, IoU above a half." if objects else ""),
         style="dim",
     )
 

@@ -26,6 +26,8 @@ _Side = Annotated[int, msgspec.Meta(ge=8, le=4096)]
 _Short = Annotated[str, msgspec.Meta(max_length=256)]
 _Text = Annotated[str, msgspec.Meta(max_length=4096)]
 _Blob = Annotated[bytes, msgspec.Meta(max_length=2 * 2**20)]
+_Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Names = Annotated[dict[_Short, _Short], msgspec.Meta(max_length=64)]
 
 
@@ -79,14 +81,28 @@ class Licences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: _Text = "not stated"
 
 
-class Golden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Golden(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """An input and the fp32 answer to it, which every engine is checked against.
 
-    `image` and `labels` are PNG files of the input's size: RGB, and 8-bit class indices.
+    `image` and `labels` are PNG files of the input's size: RGB, and 8-bit class indices. Where
+    the task tells objects apart, `instances` is a PNG of the same size, 0 or a row of the tables,
+    from 1, and the tables have a row each for class and score, 0 = unused; boxes are the bounds of
+    the instances. A semantic file has none of them and reads as it did before there were any.
     """
 
     image: _Blob
     labels: _Blob
+    instances: _Blob = b""
+    instance_class: Annotated[tuple[_Byte, ...], msgspec.Meta(max_length=255)] = ()
+    instance_score: Annotated[tuple[_Share, ...], msgspec.Meta(max_length=255)] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.instance_class) != len(self.instance_score):
+            raise ValueError("a sample's instance tables differ in length")
+        if bool(self.instances) != bool(self.instance_class):
+            raise ValueError("a sample has instances without tables, or tables without instances")
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -70,7 +70,7 @@ def test_golden_answers_are_pytorchs(files, checkpoint):
     for golden in files["int8"].spec.samples:
         image = decode_rgb(golden.image, height=32, width=32)
         labels = decode_labels(golden.labels, height=32, width=32)
-        np.testing.assert_array_equal(labels, run_torch(network, [image])[0])
+        np.testing.assert_array_equal(labels, run_torch(network, [image])[0].labels)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
