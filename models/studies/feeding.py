@@ -115,7 +115,7 @@ def _batches(store: GridStore) -> Iterator[int]:
     batches.start(torch.randperm(len(store))[: steps * _BATCH].reshape(steps, _BATCH))
     for step in range(steps):
         batches.take(step)
-        images, _ = batches.batch(torch.tensor([step]))
+        images = batches.batch(torch.tensor([step])).images
         yield len(images)
 
 
