@@ -18,10 +18,12 @@ class Sink(ABC):
 
     `name`: what it writes to, for people.
     `stop_requested`: the user closed it and wants the run to end.
+    `notice`: what the user should read before the run, such as where to look; one line.
     `observes`: it wants to know how the run stands.
     """
 
     name: str
+    notice: str = ""
     stop_requested: bool = False
     observes: bool = False
 
