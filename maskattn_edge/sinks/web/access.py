@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -40,10 +40,10 @@ class Access:
                 "and one is made"
             )
 
-    def allows(self, headers: Mapping[str, str], cookie: str) -> bool:
+    def allows(self, headers: Message, cookie: str) -> bool:
         """Whether a request may be answered; `cookie` is the name of ours."""
         if self.token is None:
-            return is_loopback(urlsplit(f"//{headers.get('Host', '')}").hostname or "")
+            return is_loopback(_hostname(headers.get("Host", "")))
         scheme, _, bearer = headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.matches(bearer.strip()):
             return True
@@ -63,6 +63,13 @@ def access_to(address: Address, token: str | None) -> Access:
     if token is None and not address.loopback:
         token = secrets.token_urlsafe(18)
     return Access(token=token)
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _cookie(header: str, name: str) -> str:

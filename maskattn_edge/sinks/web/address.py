@@ -45,7 +45,7 @@ def parse_address(text: str) -> Address:
         host, port = DEFAULT_HOST, text
     elif text.startswith("["):
         host, _, port = text[1:].partition("]")
-        host, port = host if _is_ip(host) else "", port.removeprefix(":")
+        host, port = host if _is_ip(host) and "]" in text else "", port.removeprefix(":")
     else:
         host, _, port = text.partition(":")
     port = port or str(DEFAULT_PORT)

@@ -2,7 +2,7 @@
 
     GET /                 the page
     GET /run              figures, last minute and model, as JSON
-    GET /frame?after=N    the next record (`record.py`) unless it is number N; 204 after 10 s without
+    GET /frame?after=N    the newest record (`record.py`) but number N; 204 after 10 s without
 
 A viewer asks for each frame, so nothing ever queues for one that is slow: it gets the newest
 frame when it asks again. One that does not read what it asked for is dropped after 5 s.

@@ -77,7 +77,7 @@ class WebSink(Sink):
 
 
 def _reachable_name() -> str:
-    """This machine's address towards the network, as a viewer elsewhere would type it.
+    """The address that this machine has in its network, for a viewer elsewhere.
 
     Connecting a datagram socket sends nothing; it only asks for the route.
     """
