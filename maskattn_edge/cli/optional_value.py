@@ -16,7 +16,7 @@ def with_web_address(arguments: Sequence[str]) -> list[str]:
     ['run', '--web', '127.0.0.1:8765', '--camera', '0']
     """
     complete: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], "-"], strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], "-"], strict=False):
         complete.append(argument)
         if argument == "--web" and (following.startswith("-") or following.endswith(".onnx")):
             complete.append(DEFAULT_ADDRESS)

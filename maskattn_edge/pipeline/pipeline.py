@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 
 import cv2
 import numpy as np
@@ -12,17 +11,16 @@ from numpy.typing import NDArray
 
 from maskattn_edge.engines.engine import Engine
 from maskattn_edge.frame import Frame
+from maskattn_edge.pipeline.account import Account
 from maskattn_edge.pipeline.capture import Capture
 from maskattn_edge.pipeline.delivery import Delivery
-from maskattn_edge.pipeline.memory import resident_memory_mb
 from maskattn_edge.pipeline.meters import Meters
 from maskattn_edge.pipeline.observer import Observer
-from maskattn_edge.pipeline.reporter import Rates, Reporter
+from maskattn_edge.pipeline.reporter import Reporter
 from maskattn_edge.pipeline.settings import Settings
 from maskattn_edge.pipeline.slot import Slot
-from maskattn_edge.pipeline.stats import Stats
 from maskattn_edge.pipeline.stop import Stop, stopped_by_signals
-from maskattn_edge.pipeline.summary import Dropped, Progress, Summary
+from maskattn_edge.pipeline.summary import Progress, Summary
 from maskattn_edge.preprocess import fit
 from maskattn_edge.segmentation import FrameTimes, Segmentation
 from maskattn_edge.sinks.sink import Sink
@@ -69,8 +67,17 @@ class Pipeline:
         self._showing = [
             d for d, sink in zip(self._deliveries, sinks, strict=True) if sink.observes
         ]
-        self._reporter, self._rates = Reporter(self._report), Rates()
-        self._began = self._reported = float("nan")
+        self._reporter = Reporter(self._report)
+        self._account = Account(
+            source,
+            engine,
+            self._settings,
+            capture=self._capture,
+            slot=self._slot,
+            meters=self._meters,
+            deliveries=self._deliveries,
+        )
+        self._reported = float("nan")
 
     def run(self, on_progress: Callable[[Progress], None] | None = None) -> Summary:
         """Segment until the source ends, `max_frames` are done, or SIGINT or SIGTERM comes.
@@ -94,7 +101,7 @@ class Pipeline:
                 raise
         if self._stop.error is not None:
             raise self._stop.error
-        summary = self._summary()
+        summary = self._account.summary(self._clock(), interrupted=self._stop.interrupted)
         for observer in self._observers:
             observer.ended(summary)
         return summary
@@ -113,7 +120,7 @@ class Pipeline:
             delivery.start()
         try:
             self._warm_up()
-            self._began = self._reported = self._clock()
+            self._account.began = self._reported = self._clock()
             self._capture.start()
             if self._observers or self._showing:
                 self._reporter.start()
@@ -143,7 +150,7 @@ class Pipeline:
                 return
             if on_progress is not None and self._clock() - self._reported >= _REPORT_S:
                 self._reported = self._clock()
-                on_progress(self._progress())
+                on_progress(self._account.progress(self._clock()))
 
     def _process(self, frame: Frame) -> None:
         taken = self._clock()
@@ -177,7 +184,7 @@ class Pipeline:
             observer.alive()
 
     def _report(self) -> None:
-        stats = self._stats()
+        stats = self._account.stats(self._clock())
         figures = stats.as_dict()
         for delivery in self._showing:
             delivery.observe(figures)
@@ -211,73 +218,3 @@ class Pipeline:
         for delivery in self._deliveries:
             if delivery.ident is not None:
                 delivery.join(max(0.0, deadline - time.monotonic()))
-
-    def _progress(self) -> Progress:
-        length = self._source.length
-        if self._settings.max_frames is not None:
-            length = min(length or self._settings.max_frames, self._settings.max_frames)
-        return Progress(
-            seconds=self._clock() - self._began,
-            captured=self._capture.captured,
-            processed=self._meters.latency.count,
-            dropped=self._slot.dropped + sum(d.slot.dropped for d in self._deliveries),
-            length=length,
-            fps=self._meters.latency.rate,
-            latency_ms=self._meters.latency.median,
-            age_ms=self._meters.labels_age.median,
-        )
-
-    def _stats(self) -> Stats:
-        now = self._clock()
-        captured, processed = self._capture.captured, self._meters.latency.count
-        capture_fps, fps = self._rates.per_second(now, captured, processed)
-        now_mb, peak_mb = resident_memory_mb()
-        return Stats(
-            time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-            seconds=now - self._began,
-            source=self._source.describe(),
-            live=self._source.live,
-            model=self._engine.spec.name,
-            engine=self._engine.name,
-            device=self._engine.device,
-            captured=captured,
-            processed=processed,
-            dropped=self._slot.dropped,
-            capture_fps=capture_fps,
-            fps=fps,
-            latency_ms=self._meters.latency.of_minute(now),
-            engine_ms=self._meters.engine.of_minute(now),
-            age_ms=self._meters.age.of_minute(now),
-            outputs=tuple(delivery.stats() for delivery in self._deliveries),
-            memory_mb=now_mb,
-            memory_peak_mb=peak_mb,
-        )
-
-    def _summary(self) -> Summary:
-        seconds = self._clock() - self._began
-        captured = self._capture.captured
-        now_mb, peak_mb = resident_memory_mb()
-        return Summary(
-            source=self._source.describe(),
-            live=self._source.live,
-            model=self._engine.spec.name,
-            engine=self._engine.name,
-            device=self._engine.device,
-            interrupted=self._stop.interrupted,
-            seconds=seconds,
-            captured=captured,
-            processed=self._meters.latency.count,
-            dropped=Dropped(engine=self._slot.dropped, stop=self._slot.discarded),
-            capture_fps=_rate(captured, self._capture.seconds),
-            fps=_rate(self._meters.latency.count, seconds),
-            latency_ms=self._meters.latency.of_run(),
-            engine_ms=self._meters.engine.of_run(),
-            age_ms=self._meters.age.of_run(),
-            outputs=tuple(delivery.summary() for delivery in self._deliveries),
-            memory_mb=now_mb,
-            memory_peak_mb=peak_mb,
-        )
-
-
-def _rate(count: int, seconds: float) -> float:
-    return count / seconds if seconds > 0 else float("nan")
