@@ -13,6 +13,7 @@ import typer
 from typer.main import get_command
 
 from maskattn_edge.cli.commands import LazyGroup
+from maskattn_edge.cli.optional_value import with_web_address
 
 _ClickException = typer.BadParameter.__mro__[2]  # Typer exports no base of its usage errors
 _NAME = "maskattn-edge"
@@ -66,7 +67,7 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            code = _invoke(list(arguments), options)
+            code = _invoke(with_web_address(arguments), options)
         sys.stdout.flush()
         return code
     except BrokenPipeError:

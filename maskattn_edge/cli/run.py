@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -12,8 +13,10 @@ import typer
 
 if TYPE_CHECKING:
     from maskattn_edge.contract.model_file import ModelFile
-    from maskattn_edge.pipeline import Progress, Settings, Summary
+    from maskattn_edge.pipeline import Observer, Progress, Settings, Summary
     from maskattn_edge.sinks import Outputs
+
+_TOKEN = "MASKATTN_WEB_TOKEN"
 
 
 def run(
@@ -48,6 +51,22 @@ def run(
     show: Annotated[
         bool, typer.Option("--show", help="Show the overlay in a window; q ends the run.")
     ] = False,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:PORT]",
+            help="Serve a live page; at 127.0.0.1:8765 if nothing follows. Beyond loopback, "
+            "viewers need the URL that is printed.",
+        ),
+    ] = None,
+    web_token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            envvar=_TOKEN,
+            help="What viewers of the page must bring; one is made where it is needed.",
+        ),
+    ] = None,
     frames: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Stop after so many frames.")
     ] = None,
@@ -70,6 +89,15 @@ def run(
     summary: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Also write the summary as JSON.")
     ] = None,
+    stats: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write how the run stands, a line of JSON every few seconds."
+        ),
+    ] = None,
+    stats_every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="Between two lines of --stats.")
+    ] = 5.0,
 ) -> None:
     """Segment a camera, a video or pictures, and tell how fast and how fresh the results were.
 
@@ -84,10 +112,19 @@ def run(
     from maskattn_edge.sinks import Outputs
 
     uri = _one_source(camera, source)
-    outputs = Outputs(save=save, masks=masks, jsonl=jsonl, show=show, opacity=opacity)
+    outputs = Outputs(
+        save=save,
+        masks=masks,
+        jsonl=jsonl,
+        show=show,
+        web=web,
+        web_token=web_token if web is not None or not os.environ.get(_TOKEN) else None,
+        opacity=opacity,
+    )
     settings = Settings(max_frames=frames, max_fps=max_fps)
     file = read_model_file(model or default_model())
-    result = _run(file, uri, outputs, settings, engine=engine, threads=threads)
+    with _observers(stats, stats_every) as observers:
+        result = _run(file, uri, outputs, settings, observers, engine=engine, threads=threads)
     _print(result, sys.stderr if jsonl == "-" else sys.stdout)
     if summary is not None:
         _write_summary(summary, result)
@@ -111,6 +148,7 @@ def _run(
     uri: str,
     outputs: Outputs,
     settings: Settings,
+    observers: Sequence[Observer],
     *,
     engine: str,
     threads: int | None,
@@ -135,8 +173,25 @@ def _run(
         _say(f"engine: {opened.name} on {opened.device}", *skipped)
         if not file.described:
             _say(f"warning: {file.path} has no description; its classes are shown as numbers")
+        _say(*(sink.notice for sink in sinks if sink.notice))
         with _status_line(hidden=outputs.jsonl == "-") as show_progress:
-            return Pipeline(source, opened, sinks, settings).run(show_progress)
+            pipeline = Pipeline(source, opened, sinks, settings, observers=observers)
+            return pipeline.run(show_progress)
+
+
+@contextmanager
+def _observers(stats: Path | None, every_s: float) -> Iterator[list[Observer]]:
+    """The file of statistics, and systemd where this is one of its services."""
+    from maskattn_edge.pipeline import StatsFile, SystemdNotifier
+
+    with ExitStack() as stack:
+        observers: list[Observer] = []
+        if stats is not None:
+            observers.append(stack.enter_context(StatsFile(stats, every_s=every_s)))
+        notifier = SystemdNotifier.from_environment(os.environ)
+        if notifier is not None:
+            observers.append(stack.enter_context(notifier))
+        yield observers
 
 
 def _say(*lines: str) -> None:

@@ -9,9 +9,13 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 CAPACITY = 100_000
 """Samples that are kept: at 30 frames a second, all of the first hour."""
+
+WINDOW_S = 60.0
+"""What the figures of a run that goes on look back on, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +63,7 @@ class Samples:
     def percentiles(self) -> Percentiles:
         """The figures so far."""
         kept = np.array(self._kept)  # a copy: a buffer that is lent out could not grow
-        if not len(kept):
-            nan = math.nan
-            return Percentiles(count=0, p50=nan, p90=nan, p99=nan, max=nan, exact=True)
-        p50, p90, p99 = np.percentile(kept, [50, 90, 99])
-        return Percentiles(
-            count=self.count,
-            p50=float(p50),
-            p90=float(p90),
-            p99=float(p99),
-            max=self._max,
-            exact=self.count <= self._capacity,
-        )
+        return _percentiles(kept, self.count, self._max, exact=self.count <= self._capacity)
 
 
 class Recent:
@@ -96,3 +89,39 @@ class Recent:
     def median(self) -> float:
         """Median value; NaN where there is none."""
         return float(np.median(self._values)) if self._values else math.nan
+
+
+class Window:
+    """The values of the last `seconds`, at most `capacity` of them.
+
+    One thread adds; any thread may ask.
+    """
+
+    def __init__(self, seconds: float = WINDOW_S, capacity: int = 8192) -> None:
+        self._seconds = seconds
+        self._items: deque[tuple[float, float]] = deque(maxlen=capacity)
+
+    def add(self, now: float, value: float) -> None:
+        """A value that was measured at `now`, in seconds."""
+        self._items.append((now, value))
+
+    def percentiles(self, now: float) -> Percentiles:
+        """The figures of the last `seconds` before `now`.
+
+        `exact` is false where more values came than are kept.
+        """
+        items = self._items.copy()  # one step of the interpreter: nobody adds meanwhile
+        recent = np.array([value for when, value in items if when > now - self._seconds])
+        full = len(items) == items.maxlen and len(recent) == len(items)
+        largest = float(recent.max()) if len(recent) else math.nan
+        return _percentiles(recent, len(recent), largest, exact=not full)
+
+
+def _percentiles(
+    values: NDArray[np.float64], count: int, largest: float, *, exact: bool
+) -> Percentiles:
+    if not len(values):
+        nan = math.nan
+        return Percentiles(count=0, p50=nan, p90=nan, p99=nan, max=nan, exact=True)
+    p50, p90, p99 = np.percentile(values, [50, 90, 99]).tolist()
+    return Percentiles(count=count, p50=p50, p90=p90, p99=p99, max=largest, exact=exact)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,14 +11,16 @@ from numpy.typing import NDArray
 
 from maskattn_edge.engines.engine import Engine
 from maskattn_edge.frame import Frame
+from maskattn_edge.pipeline.account import Account
 from maskattn_edge.pipeline.capture import Capture
 from maskattn_edge.pipeline.delivery import Delivery
-from maskattn_edge.pipeline.figures import Recent, Samples
-from maskattn_edge.pipeline.memory import resident_memory_mb
+from maskattn_edge.pipeline.meters import Meters
+from maskattn_edge.pipeline.observer import Observer
+from maskattn_edge.pipeline.reporter import Reporter
 from maskattn_edge.pipeline.settings import Settings
 from maskattn_edge.pipeline.slot import Slot
 from maskattn_edge.pipeline.stop import Stop, stopped_by_signals
-from maskattn_edge.pipeline.summary import Dropped, Progress, Summary
+from maskattn_edge.pipeline.summary import Progress, Summary
 from maskattn_edge.preprocess import fit
 from maskattn_edge.segmentation import FrameTimes, Segmentation
 from maskattn_edge.sinks.sink import Sink
@@ -38,7 +39,7 @@ class Pipeline:
     Files: every frame, in order; whoever is slow lets the others wait.
 
     The pipeline closes `source` and `sinks`; `engine` belongs to the caller, whose thread uses
-    it in `run`. A pipeline runs once.
+    it in `run`. A pipeline runs once. `observers` are told how it goes, and stay open.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Pipeline:
         sinks: Sequence[Sink] = (),
         settings: Settings | None = None,
         *,
+        observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source, self._engine = source, engine
@@ -59,11 +61,23 @@ class Pipeline:
         )
         limit = None if source.live else self._settings.max_frames
         self._capture = Capture(source, self._slot, self._stop, limit=limit, clock=clock)
-        self._ages, self._ages_lock = Samples(), threading.Lock()
+        self._meters = Meters()
         self._deliveries = [self._delivery(sink) for sink in sinks]
-        self._latency, self._engine_time = Samples(), Samples()
-        self._recent_latency, self._recent_age = Recent(), Recent()
-        self._began = self._reported = float("nan")
+        self._observers = observers
+        self._showing = [
+            d for d, sink in zip(self._deliveries, sinks, strict=True) if sink.observes
+        ]
+        self._reporter = Reporter(self._report)
+        self._account = Account(
+            source,
+            engine,
+            self._settings,
+            capture=self._capture,
+            slot=self._slot,
+            meters=self._meters,
+            deliveries=self._deliveries,
+        )
+        self._reported = float("nan")
 
     def run(self, on_progress: Callable[[Progress], None] | None = None) -> Summary:
         """Segment until the source ends, `max_frames` are done, or SIGINT or SIGTERM comes.
@@ -87,15 +101,17 @@ class Pipeline:
                 raise
         if self._stop.error is not None:
             raise self._stop.error
-        return self._summary()
+        summary = self._account.summary(self._clock(), interrupted=self._stop.interrupted)
+        for observer in self._observers:
+            observer.ended(summary)
+        return summary
 
     def _delivery(self, sink: Sink) -> Delivery:
         return Delivery(
             sink,
             Slot(self._settings.queue_frames, lossy=self._source.live),
             self._stop,
-            ages=self._ages,
-            lock=self._ages_lock,
+            ages=self._meters.age,
             clock=self._clock,
         )
 
@@ -104,8 +120,12 @@ class Pipeline:
             delivery.start()
         try:
             self._warm_up()
-            self._began = self._reported = self._clock()
+            self._account.began = self._reported = self._clock()
             self._capture.start()
+            if self._observers or self._showing:
+                self._reporter.start()
+            for observer in self._observers:
+                observer.ready()
             self._loop(on_progress)
         except Exception as error:
             self._stop.fail(error)
@@ -118,18 +138,19 @@ class Pipeline:
 
     def _loop(self, on_progress: Callable[[Progress], None] | None) -> None:
         while not self._stop.requested:
+            self._alive()
             frame = self._slot.take(_POLL_S)
             if frame is not None:
                 began = self._clock()
                 self._process(frame)
-                if self._latency.count == self._settings.max_frames:
+                if self._meters.latency.count == self._settings.max_frames:
                     return
                 self._pace(began)
             elif self._slot.ended:
                 return
             if on_progress is not None and self._clock() - self._reported >= _REPORT_S:
                 self._reported = self._clock()
-                on_progress(self._progress())
+                on_progress(self._account.progress(self._clock()))
 
     def _process(self, frame: Frame) -> None:
         taken = self._clock()
@@ -140,17 +161,10 @@ class Pipeline:
         answer = self._engine.infer(image[np.newaxis])
         inferred = self._clock()
         times = FrameTimes(captured=frame.captured, taken=taken, inferred=inferred)
-        self._count(times, engine_ms=(inferred - prepared) * 1e3)
+        self._meters.count(
+            times, engine_ms=(inferred - prepared) * 1e3, delivered=bool(self._deliveries)
+        )
         self._deliver(frame, answer.at(place, times))
-
-    def _count(self, times: FrameTimes, *, engine_ms: float) -> None:
-        age_ms = (times.inferred - times.captured) * 1e3
-        self._latency.add(times.latency_ms)
-        self._engine_time.add(engine_ms)
-        self._recent_latency.add(times.inferred, times.latency_ms)
-        self._recent_age.add(times.inferred, age_ms)
-        if not self._deliveries:
-            self._ages.add(age_ms)
 
     def _deliver(self, frame: Frame, answer: Segmentation) -> None:
         for delivery in self._deliveries:
@@ -163,10 +177,25 @@ class Pipeline:
         due = began + 1 / self._settings.max_fps
         while not self._stop.requested and (left := due - self._clock()) > 0:
             time.sleep(min(left, _POLL_S))
+            self._alive()
+
+    def _alive(self) -> None:
+        for observer in self._observers:
+            observer.alive()
+
+    def _report(self) -> None:
+        stats = self._account.stats(self._clock())
+        figures = stats.as_dict()
+        for delivery in self._showing:
+            delivery.observe(figures)
+        for observer in self._observers:
+            observer.stats(stats)
 
     def _drain(self) -> None:
         """End capture, then let every sink write what it has and close."""
         self._stop.requested = True
+        for observer in self._observers:
+            observer.stopping()
         self._slot.close(discard=True)
         if self._capture.ident is None:  # never started
             self._source.close()
@@ -176,10 +205,12 @@ class Pipeline:
             delivery.slot.close()
         for delivery in self._deliveries:
             delivery.join()
+        self._reporter.finish(_ABORT_S)
 
     def _abort(self) -> None:
         """Throw away what waits, and give the sinks a moment to close their files."""
         self._stop.requested = True
+        self._reporter.finish(0)
         self._slot.close(discard=True)
         for delivery in self._deliveries:
             delivery.slot.close(discard=True)
@@ -187,47 +218,3 @@ class Pipeline:
         for delivery in self._deliveries:
             if delivery.ident is not None:
                 delivery.join(max(0.0, deadline - time.monotonic()))
-
-    def _progress(self) -> Progress:
-        length = self._source.length
-        if self._settings.max_frames is not None:
-            length = min(length or self._settings.max_frames, self._settings.max_frames)
-        return Progress(
-            seconds=self._clock() - self._began,
-            captured=self._capture.captured,
-            processed=self._latency.count,
-            dropped=self._slot.dropped + sum(d.slot.dropped for d in self._deliveries),
-            length=length,
-            fps=self._recent_latency.rate,
-            latency_ms=self._recent_latency.median,
-            age_ms=self._recent_age.median,
-        )
-
-    def _summary(self) -> Summary:
-        seconds = self._clock() - self._began
-        captured = self._capture.captured
-        now_mb, peak_mb = resident_memory_mb()
-        return Summary(
-            source=self._source.describe(),
-            live=self._source.live,
-            model=self._engine.spec.name,
-            engine=self._engine.name,
-            device=self._engine.device,
-            interrupted=self._stop.interrupted,
-            seconds=seconds,
-            captured=captured,
-            processed=self._latency.count,
-            dropped=Dropped(engine=self._slot.dropped, stop=self._slot.discarded),
-            capture_fps=_rate(captured, self._capture.seconds),
-            fps=_rate(self._latency.count, seconds),
-            latency_ms=self._latency.percentiles(),
-            engine_ms=self._engine_time.percentiles(),
-            age_ms=self._ages.percentiles(),
-            outputs=tuple(delivery.summary() for delivery in self._deliveries),
-            memory_mb=now_mb,
-            memory_peak_mb=peak_mb,
-        )
-
-
-def _rate(count: int, seconds: float) -> float:
-    return count / seconds if seconds > 0 else float("nan")

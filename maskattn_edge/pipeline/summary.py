@@ -94,14 +94,21 @@ class Summary:
 
     def to_json(self) -> str:
         """The summary as JSON text; what was not measured is null."""
-        return json.dumps(_rounded(asdict(self)), indent=2, allow_nan=False)
+        return json.dumps(self.as_dict(), indent=2, allow_nan=False)
+
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON; what was not measured is None."""
+        entry = rounded(asdict(self))
+        assert isinstance(entry, dict)
+        return entry
 
 
-def _rounded(value: object) -> object:
+def rounded(value: object) -> object:
+    """The same with 4 decimals, None for what is not finite, and lists for tuples."""
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return value

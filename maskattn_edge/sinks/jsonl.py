@@ -22,13 +22,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import stat
 from pathlib import Path
 
 import numpy as np
 
 from maskattn_edge.frame import Frame
+from maskattn_edge.line_file import LineFile
 from maskattn_edge.preprocess import Geometry
 from maskattn_edge.segmentation import FrameTimes, Segmentation
 from maskattn_edge.sinks.sink import Sink, cannot_write
@@ -46,10 +45,10 @@ class JsonLinesSink(Sink):
 
     def __init__(self, target: str) -> None:
         self.name = "standard output" if target == "-" else target
-        self._owned = target != "-"
-        self._file = 1
-        if self._owned:
-            self._file = _open(Path(target))
+        try:
+            self._file = LineFile(None if target == "-" else Path(target))
+        except OSError as error:
+            raise cannot_write(target, error) from error
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         """Write the line of one frame.
@@ -58,29 +57,17 @@ class JsonLinesSink(Sink):
             SinkError: it cannot be written; no part of it stays in the file.
             BrokenPipeError: whoever reads the standard output has gone.
         """
-        text = json.dumps(record(frame, segmentation), separators=(",", ":"), allow_nan=False)
-        line = memoryview(text.encode() + b"\n")
-        written = 0
+        entry = record(frame, segmentation)
         try:
-            while written < len(line):
-                written += os.write(self._file, line[written:])
+            self._file.write(json.dumps(entry, separators=(",", ":"), allow_nan=False))
         except BrokenPipeError:
             raise
         except OSError as error:
-            self._take_back(written)
             raise cannot_write(self.name, error) from error
-
-    def _take_back(self, written: int) -> None:
-        """Cut off the start of a line whose end found no room."""
-        status = os.fstat(self._file)
-        if written and stat.S_ISREG(status.st_mode):
-            os.ftruncate(self._file, status.st_size - written)
 
     def close(self) -> None:
         """Close the file; standard output stays open."""
-        if self._owned:
-            self._owned = False
-            os.close(self._file)
+        self._file.close()
 
 
 def record(frame: Frame, segmentation: Segmentation) -> dict[str, object]:
@@ -140,12 +127,3 @@ def _frame_box(box: list[int], place: Geometry | None) -> list[int]:
         ((y1 - place.top) * down, place.frame_height),
     )
     return [min(max(round(value), 0), end) for value, end in corners]
-
-
-def _open(path: Path) -> int:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        return os.open(path, flags, 0o666)
-    except OSError as error:
-        raise cannot_write(path, error) from error

@@ -18,10 +18,14 @@ class Sink(ABC):
 
     `name`: what it writes to, for people.
     `stop_requested`: the user closed it and wants the run to end.
+    `notice`: what the user should read before the run, such as where to look; one line.
+    `observes`: it wants to know how the run stands.
     """
 
     name: str
+    notice: str = ""
     stop_requested: bool = False
+    observes: bool = False
 
     @abstractmethod
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
@@ -29,6 +33,13 @@ class Sink(ABC):
 
         Raises:
             SinkError: it cannot be written or shown.
+        """
+
+    def observe(self, figures: dict[str, object]) -> None:  # noqa: B027 - most do not care
+        """How the run stands: the fields of `pipeline.Stats`, ready for JSON.
+
+        Called once a second where `observes` is true, by another thread than `write`; it must be
+        quick, raises nothing, and leaves `figures` as they are.
         """
 
     def close(self) -> None:  # noqa: B027 - some sinks hold nothing

@@ -25,21 +25,28 @@ class Outputs:
         masks: folder for palette PNG files.
         jsonl: file of JSON lines, `-` for standard output.
         show: open a window.
+        web: HOST:PORT of a live page.
+        web_token: what viewers of that page must bring; None asks for none on loopback, and
+            makes one elsewhere.
         opacity: of the colours over the frame, 0..1.
 
     Raises:
-        UsageError: `opacity` is not within 0..1.
+        UsageError: `opacity` is not within 0..1, or there is a token without a page.
     """
 
     save: Path | None = None
     masks: Path | None = None
     jsonl: str | None = None
     show: bool = False
+    web: str | None = None
+    web_token: str | None = None
     opacity: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.opacity <= 1:
             raise UsageError(f"--opacity must be from 0 to 1, got {self.opacity}")
+        if self.web_token is not None and self.web is None:
+            raise UsageError("--web-token needs --web, whose page it guards")
 
 
 def open_sinks(outputs: Outputs, source: Origin) -> list[Sink]:
@@ -100,6 +107,14 @@ def _show(outputs: Outputs, source: Origin) -> Sink | None:
     return WindowSink(opacity=outputs.opacity) if outputs.show else None
 
 
+def _web(outputs: Outputs, source: Origin) -> Sink | None:
+    if outputs.web is None:
+        return None
+    from maskattn_edge.sinks.web import WebSink, parse_address  # only now: a server costs 20 ms
+
+    return WebSink(parse_address(outputs.web), token=outputs.web_token, opacity=outputs.opacity)
+
+
 def _same(left: Path, right: Path) -> bool:
     return left.resolve() == right.resolve()
 
@@ -109,5 +124,6 @@ SINKS: dict[str, Callable[[Outputs, Origin], Sink | None]] = {
     "masks": _masks,
     "jsonl": _jsonl,
     "show": _show,
+    "web": _web,
 }
 """Option -> the function that opens its sink, or gives None where it was not asked for."""

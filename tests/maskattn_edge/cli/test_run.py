@@ -2,9 +2,11 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import av
@@ -15,6 +17,7 @@ from onnx import TensorProto, helper
 
 from maskattn_edge.cli import run as run_module
 from maskattn_edge.cli.app import run_command
+from maskattn_edge.cli.optional_value import with_web_address
 from maskattn_edge.models import shipped_models
 from maskattn_edge.pipeline import Progress
 
@@ -123,6 +126,11 @@ def wrong_cases() -> dict[str, tuple[list[str], int, str]]:
         "frames": ([*good, "--frames", "-1"], 2, "--frames"),
         "option": ([*good, "--fly"], 2, "--fly"),
         "window": ([*good, "--show"], 1, "--show needs"),
+        "web address": ([*good, "--web", "a:b"], 2, "not HOST:PORT"),
+        "web token": ([*good, "--web", "0", "--web-token", "x"], 2, "8 or more letters"),
+        "token alone": ([*good, "--web-token", "12345678"], 2, "--web-token needs --web"),
+        "stats": ([*good, "--stats", "{}/a.png/s"], 1, "cannot be written"),
+        "stats every": ([*good, "--stats", "{}/s", "--stats-every", "0"], 2, "--stats-every"),
     }
 
 
@@ -221,3 +229,64 @@ def test_an_installation_without_models(
     monkeypatch.setattr("maskattn_edge.models.shipped_models", dict)
     assert run_command(["run", "--source", "a.png"]) == 1
     assert "ships no default model" in capsys.readouterr().err
+
+
+def test_web_alone_has_a_default_address() -> None:
+    assert with_web_address(["run", "--web"]) == ["run", "--web", "127.0.0.1:8765"]
+    assert with_web_address(["run", "--web", "--show"])[2:] == ["127.0.0.1:8765", "--show"]
+    assert with_web_address(["--web", "m.onnx"]) == ["--web", "127.0.0.1:8765", "m.onnx"]
+    for given in (["--web", "80"], ["--web=80"], ["run"], []):
+        assert with_web_address(given) == given
+
+
+def test_a_port_in_use_is_one_line(tiny_model: Path, run_cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run_cli("run", tiny_model, "--source", "synthetic://", "--web", port)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: --web 127.0.0.1:{port}: the port is in use: ")
+
+
+def test_a_service_is_ready_serves_its_page_and_stops(
+    tiny_model: Path, tmp_path: Path, cli_environment: dict[str, str]
+) -> None:
+    stats = tmp_path / "stats.jsonl"
+    environment = {
+        **cli_environment,
+        "NOTIFY_SOCKET": str(tmp_path / "notify"),
+        "MASKATTN_WEB_TOKEN": "token-of-the-test",
+    }
+    command = [
+        sys.executable, "-m", "maskattn_edge", "run", str(tiny_model), "--source",
+        "synthetic://?width=64&height=48&fps=30", "--web", "0", "--stats", str(stats),
+        "--stats-every", "1", "--engine", "onnxruntime", "--threads", "1",
+    ]  # fmt: skip
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(environment["NOTIFY_SOCKET"])
+        manager.settimeout(60)
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert manager.recv(100) == b"READY=1"
+        assert process.stderr is not None
+        assert process.stderr.readline() == "engine: onnxruntime on CPU, 1 thread\n"
+        url = process.stderr.readline().removeprefix("live page: ").strip()
+        base, _, token = url.partition("?token=")
+        assert token == "token-of-the-test"
+        asked = urllib.request.Request(f"{base}frame", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            assert len(answer.read()) > 1000
+        deadline = time.monotonic() + 30
+        while not stats.read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=30)
+        assert process.returncode == 0
+        messages = []
+        while messages[-1:] != [b"STOPPING=1"]:
+            messages.append(manager.recv(1000))
+    assert "interrupted" in out
+    kinds = [json.loads(line)["kind"] for line in stats.read_text().splitlines()]
+    assert kinds[0] == "stats"
+    assert kinds[-1] == "summary"

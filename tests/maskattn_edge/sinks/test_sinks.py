@@ -15,7 +15,7 @@ from maskattn_edge.contract import ClassInfo, InputSpec, ModelSpec, PrecisionSpe
 from maskattn_edge.contract.errors import ContractError, SinkError, UsageError
 from maskattn_edge.preprocess import geometry
 from maskattn_edge.segmentation import FrameTimes, Instances, Segmentation
-from maskattn_edge.sinks import Outputs, encoder, jsonl, open_sinks, window
+from maskattn_edge.sinks import Outputs, encoder, open_sinks, window
 from maskattn_edge.sinks.jsonl import JsonLinesSink, record
 from maskattn_edge.sinks.masks import MasksSink
 from maskattn_edge.sinks.png import encode_palette_png
@@ -196,7 +196,7 @@ def test_jsonl_takes_back_half_a_line(tmp_path: Path, monkeypatch: pytest.Monkey
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(handle, data[:10])
 
-    monkeypatch.setattr(jsonl.os, "write", fill)
+    monkeypatch.setattr(os, "write", fill)
     with pytest.raises(SinkError, match="disk is full"):
         sink.write(*result(1))
     monkeypatch.undo()
