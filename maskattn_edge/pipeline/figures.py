@@ -92,27 +92,30 @@ class Recent:
 
 
 class Window:
-    """The values of the last `seconds`, at most `capacity` of them.
+    """The values of the last `seconds`, at most `capacity` of them, in a ring that never grows.
 
-    One thread adds; any thread may ask.
+    Whoever shares it between threads guards it.
     """
 
     def __init__(self, seconds: float = WINDOW_S, capacity: int = 8192) -> None:
         self._seconds = seconds
-        self._items: deque[tuple[float, float]] = deque(maxlen=capacity)
+        self._times, self._values = np.zeros(capacity), np.zeros(capacity)
+        self._count = 0
 
     def add(self, now: float, value: float) -> None:
         """A value that was measured at `now`, in seconds."""
-        self._items.append((now, value))
+        place = self._count % len(self._times)
+        self._times[place], self._values[place] = now, value
+        self._count += 1
 
     def percentiles(self, now: float) -> Percentiles:
         """The figures of the last `seconds` before `now`.
 
         `exact` is false where more values came than are kept.
         """
-        items = self._items.copy()  # one step of the interpreter: nobody adds meanwhile
-        recent = np.array([value for when, value in items if when > now - self._seconds])
-        full = len(items) == items.maxlen and len(recent) == len(items)
+        kept = min(self._count, len(self._times))
+        recent = self._values[:kept][self._times[:kept] > now - self._seconds]
+        full = self._count > len(self._times) and len(recent) == kept
         largest = float(recent.max()) if len(recent) else math.nan
         return _percentiles(recent, len(recent), largest, exact=not full)
 

@@ -43,19 +43,21 @@ class Meter:
 
     def of_minute(self, now: float) -> Percentiles:
         """Percentiles of the last minute before `now`."""
-        return self._minute.percentiles(now)
+        with self._lock:
+            return self._minute.percentiles(now)
 
 
 class Meters:
     """The meters of a run.
 
-    `latency` from taking a frame to its labels, `engine` of that the engine alone, `labels_age`
-    from capture to the labels, `age` from capture to delivery, over all sinks.
+    `latency` from taking a frame to its labels, `engine` of that the engine alone, `age` from
+    capture to delivery, over all sinks; `labels_age` from capture to the labels, of the last
+    frames alone.
     """
 
     def __init__(self) -> None:
         self.latency, self.engine = Meter(), Meter()
-        self.labels_age, self.age = Meter(), Meter()
+        self.age, self.labels_age = Meter(), Recent()
 
     def count(self, times: FrameTimes, *, engine_ms: float, delivered: bool) -> None:
         """A frame got its labels; without sinks to be `delivered` to, that is its end."""

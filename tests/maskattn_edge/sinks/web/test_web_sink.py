@@ -15,6 +15,8 @@ import pytest
 
 from maskattn_edge.contract import ClassInfo, InputSpec, ModelSpec, PrecisionSpec
 from maskattn_edge.contract.errors import SinkError, UsageError
+from maskattn_edge.engines import open_engine
+from maskattn_edge.pipeline import Pipeline
 from maskattn_edge.preprocess import geometry
 from maskattn_edge.segmentation import FrameTimes, Instances, Segmentation
 from maskattn_edge.sinks import Outputs
@@ -23,7 +25,7 @@ from maskattn_edge.sinks.web.access import Access, access_to
 from maskattn_edge.sinks.web.history import History
 from maskattn_edge.sinks.web.newest import Newest
 from maskattn_edge.sinks.web.record import encode
-from maskattn_edge.sources import Frame
+from maskattn_edge.sources import Frame, Source
 
 TOKEN = "a-token_of-ours-1"
 SPEC = ModelSpec(
@@ -316,6 +318,37 @@ def test_a_viewer_that_stops_reading_is_dropped(monkeypatch):
                 time.sleep(0.05)
             assert not viewer_threads()
         assert parsed(get(sink, "frame")[2])[0]["index"] == 99
+
+
+def test_a_run_does_not_wait_for_a_stuck_viewer(tiny_model, monkeypatch):
+    monkeypatch.setattr(server, "SEND_S", 60)  # nobody is dropped while this lasts
+
+    class Camera(Source):
+        live, length, index = True, None, 0
+
+        def read(self):
+            time.sleep(0.002)
+            self.index += 1
+            return result(self.index, size=(300, 300))[0] if self.index <= 60 else None
+
+        def describe(self):
+            return "camera"
+
+    sink = WebSink(FREE)
+    port = int(sink.url.split(":")[2].split("/")[0])
+    ask = b"GET /frame HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
+    viewers = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(3)]
+    for viewer in viewers:
+        viewer.sendall(ask)
+    began = time.monotonic()
+    with open_engine(tiny_model, backend="onnxruntime", threads=1) as engine:
+        summary = Pipeline(Camera(), engine, [sink]).run()
+    assert time.monotonic() - began < 50  # they were still stuck when it ended
+    output = summary.outputs[0]
+    assert summary.captured == 60
+    assert output.delivered + output.dropped + summary.dropped.engine == 60
+    for viewer in viewers:
+        viewer.close()
 
 
 def viewer_threads():
