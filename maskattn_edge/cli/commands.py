@@ -30,6 +30,9 @@ COMMANDS = {
     "export": CommandEntry(
         "maskattn_edge.cli.export", "export", "Turn a checkpoint into verified model files."
     ),
+    "build": CommandEntry(
+        "maskattn_edge.cli.build", "build", "Build this device's TensorRT engine, verified."
+    ),
     "study": CommandEntry(
         "maskattn_edge.cli.study", "app", "Compare trainings over seeds, with statistics."
     ),

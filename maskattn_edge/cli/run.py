@@ -71,13 +71,17 @@ def run(
         int | None, typer.Option(metavar="N", min=1, help="Stop after so many frames.")
     ] = None,
     engine: Annotated[
-        str, typer.Option(metavar="NAME", help="Back end: auto, onnxruntime or openvino.")
+        str, typer.Option(metavar="NAME", help="Back end: auto, tensorrt, openvino or onnxruntime.")
     ] = "auto",
     threads: Annotated[
         int | None,
         typer.Option(
             metavar="N", min=1, max=1024, help="CPU threads for one frame; all if not given."
         ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of TensorRT engines, as given to `build`."),
     ] = None,
     opacity: Annotated[
         float, typer.Option(metavar="X", min=0, max=1, help="Of the colours over the frame.")
@@ -124,7 +128,9 @@ def run(
     settings = Settings(max_frames=frames, max_fps=max_fps)
     file = read_model_file(model or default_model())
     with _observers(stats, stats_every) as observers:
-        result = _run(file, uri, outputs, settings, observers, engine=engine, threads=threads)
+        result = _run(
+            file, uri, outputs, settings, observers, engine=engine, threads=threads, cache=cache
+        )
     _print(result, sys.stderr if jsonl == "-" else sys.stdout)
     if summary is not None:
         _write_summary(summary, result)
@@ -152,7 +158,9 @@ def _run(
     *,
     engine: str,
     threads: int | None,
+    cache: Path | None,
 ) -> Summary:
+    from maskattn_edge.cli.terminal import phases
     from maskattn_edge.engines import open_engine
     from maskattn_edge.pipeline import Pipeline
     from maskattn_edge.sinks import open_sinks
@@ -161,14 +169,16 @@ def _run(
     skipped: list[str] = []
     with ExitStack() as stack:
         source = stack.enter_context(open_source(uri))
-        opened = stack.enter_context(
-            open_engine(
+        with phases() as on_step:
+            opened = open_engine(
                 file,
                 backend=engine,
                 threads=threads,
                 on_skip=lambda name, reason: skipped.append(f"not {name}: {reason}"),
+                on_step=on_step,
+                cache=cache,
             )
-        )
+        stack.enter_context(opened)
         sinks = [stack.enter_context(sink) for sink in open_sinks(outputs, source)]
         _say(f"engine: {opened.name} on {opened.device}", *skipped)
         if not file.described:

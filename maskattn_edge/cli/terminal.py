@@ -59,3 +59,28 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
             bar.update(tasks[step], completed=done, total=total or None)
 
         yield told
+
+
+@contextmanager
+def phases() -> Iterator[Callable[[str, int, int], None]]:
+    """One bar of the phase that is told of, (phase, done, total); else a line per new phase."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    seen: set[str] = set()
+
+    def plainly(phase: str, done: int, total: int) -> None:
+        if phase not in seen:
+            seen.add(phase)
+            console.print(phase, highlight=False, soft_wrap=True)
+
+    if not console.is_terminal:
+        yield plainly
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda phase, done, total: bar.update(
+            task, description=phase, completed=done, total=total or None
+        )

@@ -1,0 +1,200 @@
+"""A loaded plan on the device: its buffers, and one frame through it, as a CUDA graph."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskattn_edge.contract.errors import EngineError
+from maskattn_edge.engines.tensorrt.activations import ACTIVATIONS
+from maskattn_edge.engines.tensorrt.cuda import Cuda, Graph, HostBuffer
+from maskattn_edge.engines.tensorrt.library import collecting_logger
+
+Outputs = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tensor:
+    """An input or output: `array` is the host's view; `device` where the network reads or writes.
+
+    `copied` is False where the device uses the host's memory in place.
+    """
+
+    name: str
+    is_input: bool
+    array: NDArray[np.generic]
+    buffer: HostBuffer
+    device: int
+    copied: bool
+
+
+class LoadedPlan:
+    """Deserialized, with all memory taken; every frame reuses the same buffers.
+
+    Args:
+        trt: the module `tensorrt`.
+        cuda: the device; the calling thread becomes the owner.
+        plan: the serialized engine.
+        graph: whether to capture the whole frame; if CUDA refuses, frames are enqueued one by one
+            and `graph_refused` says why.
+        dla: DLA core that runs the plan, if it was built for one.
+
+    Raises:
+        EngineError: TensorRT or CUDA refuses the plan, or memory is out.
+    """
+
+    def __init__(
+        self,
+        trt: ModuleType,
+        cuda: Cuda,
+        plan: bytes,
+        *,
+        graph: bool = True,
+        dla: int | None = None,
+    ) -> None:
+        self._trt, self._cuda = trt, cuda
+        self._owner = threading.get_ident()
+        self._graph: Graph | None = None
+        self.graph_refused: str | None = None
+        with ExitStack() as held:
+            cuda.make_current()
+            held.callback(cuda.close)
+            self._engine = self._deserialize(plan, dla)
+            self._stream = cuda.stream()
+            held.callback(cuda.destroy_stream, self._stream)
+            self._context = self._create_context(held)
+            self._tensors = [
+                self._bind(self._engine.get_tensor_name(index), held)
+                for index in range(self._engine.num_io_tensors)
+            ]
+            self._settle(graph=graph, dla=dla, held=held)
+            self._held = held.pop_all()
+
+    @property
+    def layers(self) -> int:
+        """Layers that are left after fusion."""
+        return int(self._engine.num_layers)
+
+    @property
+    def uses_graph(self) -> bool:
+        """Whether a frame is one graph launch."""
+        return self._graph is not None
+
+    def run(self, image_nhwc: NDArray[np.uint8]) -> Outputs:
+        """One frame, from host to host. Outputs are copies.
+
+        Raises:
+            EngineError: another thread calls, or the device fails.
+        """
+        if threading.get_ident() != self._owner:
+            raise EngineError(
+                "a TensorRT engine belongs to the thread that opened it: open one per thread"
+            )
+        self._cuda.make_current()
+        for tensor in self._tensors:
+            if tensor.is_input:
+                np.copyto(tensor.array, image_nhwc)
+        if self._graph is not None:
+            self._cuda.launch(self._graph, self._stream)
+        else:
+            self._enqueue()
+        self._cuda.wait(self._stream)
+        return {t.name: t.array.copy() for t in self._tensors if not t.is_input}
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._cuda.make_current()
+        self._graph = None
+        self._tensors = []
+        self._context = self._engine = None
+        self._held.close()
+
+    def _deserialize(self, plan: bytes, dla: int | None) -> Any:  # noqa: ANN401
+        logger = collecting_logger(self._trt)
+        runtime = self._trt.Runtime(logger)
+        if dla is not None:
+            runtime.DLA_core = dla
+        engine = runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            reason = " ".join(logger.errors[-1].split()) if logger.errors else "it gave no reason"
+            raise EngineError(f"TensorRT refuses the plan: {reason[:300]}; build it again")
+        self._runtime, self._logger = runtime, logger  # TensorRT wants both alive
+        return engine
+
+    def _create_context(self, held: ExitStack) -> Any:  # noqa: ANN401
+        strategy = self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        context = self._engine.create_execution_context(strategy)
+        if context is None:
+            raise EngineError("TensorRT made no execution context: memory is out, or see --debug")
+        size = _activation_bytes(self._engine)
+        block = held.enter_context(ACTIVATIONS.block(self._cuda, size))
+        if hasattr(context, "set_device_memory"):
+            context.set_device_memory(block, max(size, 1))
+        else:
+            context.device_memory = block
+        self.activation_bytes = size
+        return context
+
+    def _bind(self, name: str, held: ExitStack) -> _Tensor:
+        dtype = np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name)))
+        shape = tuple(self._engine.get_tensor_shape(name))
+        if min(shape, default=1) < 1:
+            raise EngineError(f"the plan leaves the shape of {name} open, {shape}: build it again")
+        size = int(np.prod(shape)) * dtype.itemsize
+        buffer = self._cuda.allocate_host(size)
+        held.callback(self._cuda.free_host, buffer)
+        device, copied = buffer.device, not self._cuda.integrated
+        if copied:
+            device = self._cuda.allocate(size)
+            held.callback(self._cuda.free, device)
+        if not self._context.set_tensor_address(name, device):
+            raise EngineError(f"TensorRT refuses the memory for {name}")
+        mode = self._engine.get_tensor_mode(name)
+        return _Tensor(
+            name=name,
+            is_input=mode == self._trt.TensorIOMode.INPUT,
+            array=buffer.array.view(dtype).reshape(shape),
+            buffer=buffer,
+            device=device,
+            copied=copied,
+        )
+
+    def _settle(self, *, graph: bool, dla: int | None, held: ExitStack) -> None:
+        """Warm up, which TensorRT needs before a capture, and capture."""
+        self._enqueue()
+        self._cuda.wait(self._stream)
+        if dla is not None:
+            self.graph_refused = "work on a DLA cannot be captured"
+        elif not graph:
+            self.graph_refused = "none was asked for"
+        else:
+            try:
+                self._graph = self._cuda.capture(self._stream, self._enqueue)
+                held.callback(self._cuda.destroy_graph, self._graph)
+            except EngineError as error:
+                self.graph_refused = str(error)
+
+    def _enqueue(self) -> None:
+        """Start one frame: copy in, run, copy out."""
+        for tensor in self._tensors:
+            if tensor.is_input and tensor.copied:
+                self._cuda.to_device(tensor.device, tensor.buffer, self._stream)
+        if not self._context.execute_async_v3(int(self._stream)):
+            errors = self._logger.errors
+            raise EngineError(f"TensorRT failed: {errors[-1] if errors else 'it gave no reason'}")
+        for tensor in self._tensors:
+            if not tensor.is_input and tensor.copied:
+                self._cuda.to_host(tensor.buffer, tensor.device, self._stream)
+
+
+def _activation_bytes(engine: Any) -> int:  # noqa: ANN401
+    """Memory that a context needs; TensorRT renamed it when sizes outgrew 32 bits."""
+    if hasattr(engine, "device_memory_size_v2"):
+        return int(engine.device_memory_size_v2)
+    return int(engine.device_memory_size)
