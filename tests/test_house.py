@@ -21,6 +21,7 @@ HEAVY = {
     "onnxruntime",
     "openvino",
     "tensorrt",
+    "cuda",
     "matplotlib",
     "sklearn",
     "faster_coco_eval",

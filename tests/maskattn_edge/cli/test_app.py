@@ -10,7 +10,7 @@ import maskattn_edge
 from maskattn_edge.cli import app, commands
 from maskattn_edge.contract.errors import SinkError, UsageError
 
-HEAVY = {"torch", "onnx", "onnxruntime", "openvino", "tensorrt", "cv2", "numpy", "msgspec"}
+HEAVY = {"torch", "onnx", "onnxruntime", "openvino", "tensorrt", "cuda", "cv2", "numpy", "msgspec"}
 
 
 def modules_after(code: str, environment: dict[str, str]) -> set[str]:
@@ -60,7 +60,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"maskattn-edge {maskattn_edge.__version__}\n"
 
 
-@pytest.mark.parametrize("name", ["run", "inspect", "models"])
+@pytest.mark.parametrize("name", ["run", "build", "inspect", "models"])
 def test_help_of_commands(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.run_command([name, "--help"]) == 0
     assert f"Example: maskattn-edge {name}" in capsys.readouterr().out

@@ -90,13 +90,15 @@ def test_skipped_engines_are_told(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "openvino", None)
+    for module in ("tensorrt", "openvino"):
+        monkeypatch.setitem(sys.modules, module, None)
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 96, 3), np.uint8))
     assert run_command(["run", str(tiny_model), "--source", str(tmp_path / "a.png")]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("engine: onnxruntime on CPU")
-    assert lines[1].startswith("not openvino: ")
-    assert "pip install 'maskattn-edge[openvino]'" in lines[1]
+    assert lines[1].startswith("not tensorrt: ")
+    assert lines[2].startswith("not openvino: ")
+    assert "pip install 'maskattn-edge[openvino]'" in lines[2]
 
 
 def wrong_cases() -> dict[str, tuple[list[str], int, str]]:

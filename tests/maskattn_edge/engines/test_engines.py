@@ -10,6 +10,7 @@ from onnx import TensorProto, helper
 from maskattn_edge.contract.classes import numbered_classes
 from maskattn_edge.contract.errors import (
     ContractError,
+    EngineError,
     MissingDependencyError,
     ModelFileError,
     UsageError,
@@ -51,7 +52,10 @@ def brightest(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+CPU_BACKENDS = [name for name in BACKENDS if name != "tensorrt"]  # its tests are in tensorrt/
+
+
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_the_answer(backend, brightest):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
@@ -78,7 +82,9 @@ def test_images_that_do_not_fit(brightest, image):
 
 
 def test_unknown_engine(brightest):
-    with pytest.raises(UsageError, match="unknown engine 'cuda'; available: auto, openvino"):
+    with pytest.raises(
+        UsageError, match="unknown engine 'cuda'; available: auto, tensorrt, openvino"
+    ):
         open_engine(brightest, backend="cuda")
 
 
@@ -86,16 +92,21 @@ def test_auto_says_what_it_passed_over(brightest, monkeypatch):
     def missing(module, *, purpose, extra):
         raise MissingDependencyError(f"{purpose} needs {module}: pip install it")
 
+    def broken():
+        raise EngineError("no NVIDIA GPU can be used")
+
     monkeypatch.setattr("maskattn_edge.engines.openvino.require", missing)
+    monkeypatch.setattr("maskattn_edge.engines.tensorrt.engine.this_machine", broken)
     skipped = []
     with open_engine(brightest, on_skip=lambda *why: skipped.append(why)) as engine:
         assert engine.name == "onnxruntime"
-    assert [name for name, _ in skipped] == ["openvino"]
+    assert [name for name, _ in skipped] == ["tensorrt", "openvino"]
+    assert skipped[0][1] == "no NVIDIA GPU can be used"
     with pytest.raises(MissingDependencyError, match="pip install"):
         open_engine(brightest, backend="openvino")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_a_graph_that_the_back_end_refuses_is_one_line(backend, brightest):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
