@@ -1,0 +1,67 @@
+"""Build the engines of model files on this GPU and time them; JSON on stdout.
+
+    python tools/gpu_engines.py [MODEL.onnx ...]      the shipped model if none is named
+
+Every frame goes from a uint8 image in host memory to its labels in host memory.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from maskattn_edge.contract.errors import MaskAttnError
+from maskattn_edge.contract.model_file import read_model_file
+from maskattn_edge.engines.tensorrt import (
+    BuildOptions,
+    EngineCache,
+    PlanEngine,
+    build_engine,
+    this_machine,
+)
+from maskattn_edge.latency import LatencySettings, time_frames
+from maskattn_edge.models import default_model
+
+TIMING = LatencySettings(warmup_frames=200, min_frames=2000, min_seconds=2.0)
+
+
+def measured(path: Path, cache: EngineCache) -> dict[str, Any]:
+    """One model: its sidecar, and milliseconds of a frame with and without a graph."""
+    file = read_model_file(path)
+    engine = build_engine(file, BuildOptions(), cache, this_machine()).engine
+    image = np.zeros((1, file.spec.input.height, file.spec.input.width, 3), np.uint8)
+    facts: dict[str, Any] = {"model": path.name, "sidecar": msgspec.to_builtins(engine.sidecar)}
+    for name, graph in (("graph", True), ("enqueue", False)):
+        with PlanEngine(file, engine.plan, graph=graph) as opened:
+            samples = time_frames(lambda e=opened: e.infer(image), TIMING)
+            facts[name] = {
+                "device": opened.device,
+                "captured": opened.uses_graph,
+                "frames": len(samples),
+                **{f"p{q}_ms": round(float(np.percentile(samples, q)), 4) for q in (50, 90, 99)},
+            }
+    return facts
+
+
+def main() -> int:
+    """Every model in turn; one that fails is named with its reason."""
+    results: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for path in [Path(name) for name in sys.argv[1:]] or [default_model()]:
+            try:
+                results.append(measured(path, EngineCache(Path(folder))))
+            except MaskAttnError as error:
+                results.append({"model": path.name, "error": str(error)})
+    json.dump(results, sys.stdout, indent=2)
+    print()
+    return 1 if any("error" in result for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
