@@ -15,6 +15,7 @@ from maskattn_edge.contract.errors import EngineVerificationError, ModelFileErro
 from maskattn_edge.contract.model_file import read_model_file
 from maskattn_edge.contract.spec import Golden, InputSpec, decode_spec, encode_spec
 from maskattn_edge.engines import open_engine
+from maskattn_edge.engines.tensorrt.verification import compare, reference_of
 from maskattn_edge.latency import LatencySettings
 from maskattn_edge.pictures import decode_labels, decode_rgb
 from maskattn_export import verify as verification
@@ -217,6 +218,16 @@ def test_golden_answers_hold_the_objects(files, objects_path):
         np.testing.assert_array_equal(instances, expected.instances.map)
         assert golden.instance_class == tuple(expected.instances.label.tolist())
         assert golden.instance_score == pytest.approx(expected.instances.score.tolist())
+
+
+def test_engines_are_checked_against_the_golden_objects(files):
+    reference = reference_of(files["int8"])
+    assert reference.source == "fp32 answers in the file"
+    assert all(objects is not None for objects in reference.objects)
+    with open_engine(files["fp32"], backend="onnxruntime") as engine:
+        found = compare(reference, engine)
+    assert found.objects == 1
+    assert found.labels > 0.999
 
 
 def test_a_semantic_description_reads_as_before_there_were_instances(files):
