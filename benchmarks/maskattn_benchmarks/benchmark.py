@@ -193,7 +193,9 @@ class _Session:
             return
 
     def _time_frames(self) -> None:
-        groups = [self._candidates] if self._settings.interleave else [[c] for c in self._candidates]
+        groups = (
+            [self._candidates] if self._settings.interleave else [[c] for c in self._candidates]
+        )
         for group in groups:
             with ExitStack() as stack:
                 for candidate in group:

@@ -129,7 +129,7 @@ class Candidate:
         return msgspec.structs.replace(
             run,
             sha256=self._file.sha256,
-            bytes=len(self._file.data),
+            file_bytes=len(self._file.data),
             precision=spec.precision.name,
             task=spec.task,
             input=f"{spec.input.height}x{spec.input.width}, {spec.input.resize}",

@@ -87,7 +87,9 @@ def compare(
         for difference in _differences(before, after, metric, paired, seed)
     ]
     return Comparison(
-        differences=tuple(differences), paired=paired, caveats=_caveats(first, second, pairs, paired)
+        differences=tuple(differences),
+        paired=paired,
+        caveats=_caveats(first, second, pairs, paired),
     )
 
 
@@ -102,7 +104,7 @@ def _pairs(
         names = baseline or candidate or "", candidate or baseline or ""
         return [(_named(left, names[0], "first"), _named(right, names[1], "second"))]
     if len(left) == len(right) == 1:
-        return [(*left.values(), *right.values())]
+        return [(next(iter(left.values())), next(iter(right.values())))]
     common = [(left[name], right[name]) for name in left if name in right]
     if not common:
         raise UsageError(
@@ -121,7 +123,7 @@ def _named(runs: dict[str, Run], name: str, which: str) -> Run:
 def _differences(
     before: Run, after: Run, metric: Metric, paired: bool, seed: int
 ) -> list[Difference]:
-    kept = (_common(before.steady, after.steady) if paired else (before.steady, after.steady))
+    kept = _common(before.steady, after.steady) if paired else (before.steady, after.steady)
     left, right = (blocked(samples.of(metric), samples.blocks) for samples in kept)
     fewest = min(len(left.values), len(right.values))
     notes = {figure: _note(figure, fewest, min(left.blocks, right.blocks)) for figure in COMPARED}
@@ -184,13 +186,32 @@ def _caveats(
         values = first.conditions.facts.get(key), second.conditions.facts.get(key)
         if values[0] != values[1]:
             said.append(f"{key} differs: {values[0] or 'unknown'} and {values[1] or 'unknown'}.")
-    for which, report in {"first": first, "second": second}.items():
-        if report.warnings:
-            said.append(f"The {which} report has warnings: {report.warnings[0]}")
+    reports = {"both": first} if first == second else {"first": first, "second": second}
+    for which, report in reports.items():
+        said += [f"Of {which}: {text}" for text in report.warnings]
         if not report.complete:
-            said.append(f"The {which} report is incomplete.")
+            said.append(f"Of {which}: the benchmark was ended before it was done.")
     if first.settings.threads != second.settings.threads:
         said.append("The runs used different numbers of threads.")
     said += [f"{run.name} failed: {run.failure}" for pair in pairs for run in pair if run.failure]
     level = f"{100 * CONFIDENCE:.0f} %"
     return (*dict.fromkeys(said), f"Each interval holds {level} of the changes that chance makes.")
+
+
+def fraction(text: str) -> float:
+    """A share such as `5%` or `0.05`, as a fraction.
+
+    Raises:
+        UsageError: it is no number, or negative.
+
+    >>> fraction("5%"), fraction("0.05")
+    (0.05, 0.05)
+    """
+    number, percent, rest = text.strip().partition("%")
+    try:
+        value = float(number) / (100 if percent else 1)
+    except ValueError:
+        value = -1.0
+    if rest or not 0 <= value < float("inf"):
+        raise UsageError(f"a share is written as in 5% or 0.05, got {text!r}")
+    return value

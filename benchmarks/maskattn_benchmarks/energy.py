@@ -130,11 +130,12 @@ def open_meters(
     """
     meters: list[Meter] = []
     lacking: list[str] = []
-    for kind, opened in (
-        ("CPU energy (RAPL)", lambda: _rapl(sys)),
-        ("GPU energy (NVML)", lambda: _gpu(nvml, nvml_note)),
-        ("board energy (Jetson rails)", lambda: _rails(sys)),
-    ):
+    kinds: dict[str, Callable[[], list[Meter]]] = {
+        "CPU energy (RAPL)": lambda: _rapl(sys),
+        "GPU energy (NVML)": lambda: _gpu(nvml, nvml_note),
+        "board energy (Jetson rails)": lambda: _rails(sys),
+    }
+    for kind, opened in kinds.items():
         try:
             meters += opened()
         except PermissionError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 
@@ -33,7 +34,7 @@ def used_mib(nvml: Any) -> float:  # noqa: ANN401 - pynvml has no types
 def gpu_facts(nvml: Any) -> dict[str, str]:  # noqa: ANN401
     """Name, driver, clocks, temperature and power limit of the first GPU; what it tells of them."""
     device = nvml.nvmlDeviceGetHandleByIndex(0)
-    asked = {
+    asked: dict[str, Callable[[], str]] = {
         "GPU": lambda: _text(nvml.nvmlDeviceGetName(device)),
         "GPU driver": lambda: _text(nvml.nvmlSystemGetDriverVersion()),
         "GPU clock": lambda: f"{nvml.nvmlDeviceGetClockInfo(device, 1)} MHz",

@@ -49,7 +49,7 @@ def percentile(samples: NDArray[np.float64], per_mille: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """Of `count` values in milliseconds. `p999` is None below 1,000 values, which say nothing of it.
+    """Of `count` values, in milliseconds. `p999` is None below 1,000 values: they do not tell it.
 
     `jitter` is the mean difference between one frame and the next, without its sign.
     """

@@ -32,8 +32,6 @@ Metric = Literal["engine", "host_to_host", "frame_to_labels"]
 METRICS: tuple[Metric, ...] = ("engine", "host_to_host", "frame_to_labels")
 
 
-
-
 class Samples(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Milliseconds of each frame at each stage, one entry per frame in every column.
 
@@ -142,7 +140,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     model: _Text
     engine: _Short
     sha256: _Short = ""
-    bytes: _Count = 0
+    file_bytes: _Count = 0
     precision: _Short = ""
     task: _Short = ""
     input: _Short = ""
