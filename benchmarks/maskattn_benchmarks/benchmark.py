@@ -158,6 +158,7 @@ class _Session:
         try:
             self._look_around()
             self._time_harness()
+            self._save()
             self._time_frames()
             self._measure_processes()
             self._score()
@@ -268,7 +269,7 @@ class _Session:
             self._save()
 
     def _warn(self, sentences: list[str]) -> None:
-        self._update(warnings=tuple(dict.fromkeys((*self._report.warnings, *sentences))))
+        self._update(warnings=tuple(dict.fromkeys((*sentences, *self._report.warnings))))
 
     def _collect(self) -> None:
         self._update(runs=tuple(candidate.run() for candidate in self._candidates))

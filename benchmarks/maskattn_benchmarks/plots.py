@@ -20,7 +20,7 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#44
 """Okabe and Ito's, told apart by colour-blind readers and in grey print; runs take them in turn."""
 
 WIDTH, HEIGHT = 480, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 22, 12, 42
 _STAGES = ("decode", "scale", "engine", "enlarge")
 _STAGE_COLORS = ("#56b4e9", "#e69f00", "#0072b2", "#009e73")
 _TAIL = tuple(1000 - round(1000 * 10**-x) for x in np.linspace(math.log10(2), 3, 40))

@@ -167,7 +167,7 @@ def _energy(report: Report) -> Table:
         headings=("run", "meter", "mJ per frame", "mean power, W"),
         rows=tuple(rows),
         note=" ".join(
-            ["Includes what the part draws when idle.", *(f"{text}." for text in report.unmeasured)]
+            ["Includes what the part draws when idle.", *(f"{text[:1].upper()}{text[1:]}." for text in report.unmeasured)]
         ),
     )
 

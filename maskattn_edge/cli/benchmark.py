@@ -93,11 +93,12 @@ def _print(done: Report, folder: Path) -> None:
     from maskattn_benchmarks.tables import tables
 
     overview = tables(done)[0]
-    table = Table()
-    for number, heading in enumerate(overview.headings):
-        table.add_column(heading, justify="right" if number else "left")
+    table = Table()  # a column per run: a terminal is narrow, and figures are many
+    table.add_column("")
     for row in overview.rows:
-        table.add_row(*map(Text, row))
+        table.add_column(Text(row[0]), justify="right", overflow="fold")
+    for number, heading in enumerate(overview.headings[1:], start=1):
+        table.add_row(heading, *(Text(row[number]) for row in overview.rows))
     Console().print(table)
     print(f"report: {folder / 'report.html'}")
     for text in done.warnings:
