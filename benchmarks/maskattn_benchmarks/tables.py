@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskattn_benchmarks.percentiles import Distribution, distribution
-from maskattn_benchmarks.results import METRICS, Metric, Report, Run
+from maskattn_benchmarks.results import METRICS, ClassScore, Metric, Report, Run
 
 NOT_MEASURED = "not measured"
 
@@ -40,6 +40,7 @@ def tables(report: Report) -> list[Table]:
     made = [_overview(report)]
     made += [_latency(report, metric) for metric in METRICS]
     made += [_start(report), _memory(report), _energy(report)]
+    made.append(_accuracy(report))
     scored = [run for run in report.runs if run.accuracy is not None]
     if scored:
         made.append(_classes(scored))
@@ -136,10 +137,9 @@ def _start(report: Report) -> Table:
 def _memory(report: Report) -> Table:
     rows = []
     for run in report.runs:
-        if run.memory is None:
-            host = (NOT_MEASURED,) * 3
-        else:
-            host = tuple(  # type: ignore[assignment]
+        host: tuple[str, ...] = (NOT_MEASURED,) * 3
+        if run.memory is not None:
+            host = tuple(
                 f"{value:.0f}"
                 for value in (run.memory.before, run.memory.resident, run.memory.peak)
             )
@@ -167,9 +167,19 @@ def _energy(report: Report) -> Table:
         headings=("run", "meter", "mJ per frame", "mean power, W"),
         rows=tuple(rows),
         note=" ".join(
-            ["Includes what the part draws when idle.", *(f"{text[:1].upper()}{text[1:]}." for text in report.unmeasured)]
+            [
+                "Includes what the part draws when idle.",
+                *(f"{text[:1].upper()}{text[1:]}." for text in report.unmeasured),
+            ]
         ),
     )
+
+
+def _accuracy(report: Report) -> Table:
+    rows = tuple(
+        (run.name, accuracy_text(run) if run.accuracy else run.accuracy_note) for run in report.runs
+    )
+    return Table(title="Accuracy in %", headings=("run", "score"), rows=rows)
 
 
 def _classes(scored: list[Run]) -> Table:
@@ -193,7 +203,7 @@ def _classes(scored: list[Run]) -> Table:
     )
 
 
-def _scores(run: Run) -> tuple:  # type: ignore[type-arg]
+def _scores(run: Run) -> tuple[ClassScore, ...]:
     return run.accuracy.classes if run.accuracy else ()
 
 

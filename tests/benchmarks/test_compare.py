@@ -130,8 +130,8 @@ def test_runs_that_do_not_fit(make_report):
     nothing = make_report(a=[0.0] * 300)
     with pytest.raises(UsageError, match="0 ms, which nothing is a share of"):
         compare(nothing, nothing)
+    runs = [blocked(np.ones(n), np.arange(n)) for n in (10, 11)]
     with pytest.raises(ContractError, match="same blocks, got 10 and 11"):
-        runs = [blocked(np.ones(n), np.arange(n)) for n in (10, 11)]
         percentile_change(*runs, [500], paired=True)
 
 
