@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -27,58 +26,16 @@ from maskattn_benchmarks.harness import NullEngine, Stopwatch
 from maskattn_benchmarks.machine import MachineState, machine_state
 from maskattn_benchmarks.nvml import open_nvml
 from maskattn_benchmarks.process import measure_process
-from maskattn_benchmarks.results import Conditions, Report, Run, Settings, write_results
+from maskattn_benchmarks.results import Conditions, Report, Run, write_results
+from maskattn_benchmarks.settings import BenchmarkSettings, recorded
 from maskattn_edge._version import __version__
-from maskattn_edge.contract.errors import ContractError, MaskAttnError, UsageError
+from maskattn_edge.contract.errors import MaskAttnError, UsageError
 from maskattn_edge.contract.model_file import read_model_file
 from maskattn_edge.engines import BACKENDS
 from maskattn_edge.latency import LatencySettings
 
 NULL_FRAMES = 500
 SAVE_EVERY_S = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkSettings:
-    """How a benchmark is taken.
-
-    Args:
-        latency: warm-up, and the two minima that end the timed part when both are met.
-        block_frames: frames that are taken without a pause; whole blocks are compared.
-        interleave: take a block of each candidate in turn, in an order drawn for each round.
-        threads: CPU threads per frame; None takes all cores.
-        source: where frames come from, as `run --source` takes it.
-        frames: how many different ones are taken in turn.
-        starts: processes that start-up and memory are measured with, for each candidate.
-        data: folder of a data set to score on, or None.
-        split: part of it.
-        limit: images of it, or None for all.
-        seed: of the order of candidates.
-
-    Raises:
-        ContractError: a number is out of range.
-    """
-
-    latency: LatencySettings = field(
-        default_factory=lambda: LatencySettings(warmup_frames=50, min_frames=1000, min_seconds=10)
-    )
-    block_frames: int = 25
-    interleave: bool = False
-    threads: int | None = None
-    source: str = "synthetic://?frames=16"
-    frames: int = 16
-    starts: int = 3
-    data: Path | None = None
-    split: str = "test"
-    limit: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.block_frames < 1 or self.frames < 1 or not 0 <= self.starts <= 100:
-            raise ContractError(
-                "a benchmark needs blocks of 1 frame or more, 1 source frame or more and 0 to 100 "
-                f"starts, got {self.block_frames}, {self.frames} and {self.starts}"
-            )
 
 
 def benchmark(
@@ -147,7 +104,7 @@ class _Session:
             started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             version=__version__,
             complete=False,
-            settings=_settings(settings, len(self._frames), height, width),
+            settings=recorded(settings, len(self._frames), height, width),
             conditions=Conditions(facts=machine_facts(self._nvml)),
             unmeasured=tuple(lacking),
             runs=tuple(candidate.run() for candidate in candidates),
@@ -281,21 +238,3 @@ class _Session:
         if self._results is not None:
             write_results(self._results, self._report)
         self._saved = time.monotonic()
-
-
-def _settings(settings: BenchmarkSettings, frames: int, height: int, width: int) -> Settings:
-    latency = settings.latency
-    return Settings(
-        source=settings.source,
-        frames=frames,
-        height=height,
-        width=width,
-        warmup_frames=latency.warmup_frames,
-        min_frames=latency.min_frames,
-        min_seconds=latency.min_seconds,
-        block_frames=settings.block_frames,
-        interleave=settings.interleave,
-        threads=settings.threads,
-        starts=settings.starts,
-        seed=settings.seed,
-    )

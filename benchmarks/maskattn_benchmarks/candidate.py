@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from maskattn_benchmarks.energy import Meter
 from maskattn_benchmarks.frames import prediction_pictures
 from maskattn_benchmarks.harness import Stopwatch
 from maskattn_benchmarks.nvml import used_mib
 from maskattn_benchmarks.results import Accuracy, Energy, Figure, Memory, Run, StartUp
+from maskattn_benchmarks.settings import BenchmarkSettings
 from maskattn_edge.contract.errors import MaskAttnError
 from maskattn_edge.contract.model_file import ModelFile, read_model_file
 from maskattn_edge.engines import open_engine
-
-if TYPE_CHECKING:
-    from maskattn_benchmarks.benchmark import BenchmarkSettings
 
 
 class Candidate:
@@ -56,7 +56,7 @@ class Candidate:
         nvml: Any,  # noqa: ANN401 - pynvml has no types
     ) -> None:
         """Load the model into `stack`, and take its warm-up and its sample pictures."""
-        with _failing(self):
+        with self._failing():
             if nvml is not None:
                 self._gpu_before = used_mib(nvml)
             self._file = read_model_file(self.model)
@@ -75,7 +75,7 @@ class Candidate:
         """
         if self._watch is None or self.failure:
             return
-        with _failing(self):
+        with self._failing():
             before = [meter.joules() for meter in meters]
             seconds = self._watch.take(block, frames)
             for meter, start in zip(meters, before, strict=True):
@@ -123,8 +123,6 @@ class Candidate:
     def _with_file(self, run: Run) -> Run:
         if self._file is None:
             return run
-        import msgspec
-
         spec = self._file.spec
         return msgspec.structs.replace(
             run,
@@ -138,26 +136,14 @@ class Candidate:
     def _with_samples(self, run: Run) -> Run:
         if self._watch is None:
             return run
-        import msgspec
-
         warmup, steady = self._watch.warmup.samples(), self._watch.steady.samples()
         return msgspec.structs.replace(run, warmup=warmup, steady=steady)
 
-
-class _failing:  # noqa: N801 - used like a function
-    """Turns an error in its block into the candidate's failure; an interrupt goes on."""
-
-    def __init__(self, candidate: Candidate) -> None:
-        self._candidate = candidate
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: object) -> bool:  # fmt: skip
-        if error is None or not isinstance(error, Exception):
-            return False
-        # Whatever a foreign engine throws is the reason of one row, not the end of the run.
-        name = "" if isinstance(error, MaskAttnError) else f"{type(error).__name__}: "
-        self._candidate.failure = (name + " ".join(str(error).split()))[:4000]
-        return True
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Turn an error into `failure`: whatever an engine throws is a row, not the end."""
+        try:
+            yield
+        except Exception as error:
+            name = "" if isinstance(error, MaskAttnError) else f"{type(error).__name__}: "
+            self.failure = (name + " ".join(str(error).split()))[:4000]

@@ -50,9 +50,9 @@ def benchmark(
 
     Example: maskattn-edge benchmark best.onnx best.int8.onnx --interleave --report report
     """
-    from maskattn_benchmarks.benchmark import BenchmarkSettings
     from maskattn_benchmarks.benchmark import benchmark as measure
     from maskattn_benchmarks.files import installed_engines, write_reports
+    from maskattn_benchmarks.settings import BenchmarkSettings
     from maskattn_edge.latency import LatencySettings
     from maskattn_edge.optional import require
 

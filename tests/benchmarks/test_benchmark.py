@@ -12,11 +12,12 @@ import pytest
 from maskattn_benchmarks import accuracy
 from maskattn_benchmarks import benchmark as module
 from maskattn_benchmarks.accuracy import accuracy_from
-from maskattn_benchmarks.benchmark import BenchmarkSettings, benchmark
+from maskattn_benchmarks.benchmark import benchmark
 from maskattn_benchmarks.markdown import cell, markdown
 from maskattn_benchmarks.page import page
 from maskattn_benchmarks.process import measure_process
 from maskattn_benchmarks.results import read_results
+from maskattn_benchmarks.settings import BenchmarkSettings
 from maskattn_edge.cli.app import run_command
 from maskattn_edge.contract.errors import ContractError, DataError, EngineError, UsageError
 from maskattn_edge.latency import LatencySettings
