@@ -68,7 +68,7 @@ def warnings_during(before: MachineState, after: MachineState) -> list[str]:
     if others is not None and others > OTHER_CORES:
         said.append(
             f"Another load spoiled this run: other processes used {others:.2f} cores while frames "
-            f"were timed, and this one lost its core {after.preempted - before.preempted:,} times."
+            "were timed."
         )
     if before.steal_s is not None and after.steal_s is not None and seconds > 0:
         stolen = (after.steal_s - before.steal_s) / seconds

@@ -20,7 +20,6 @@ class MachineState:
         busy_s: CPU seconds that all processes of the machine have used, over all cores.
         steal_s: CPU seconds that a hypervisor gave to others.
         own_s: CPU seconds of this process.
-        preempted: how often this process lost its core to another.
         throttled: times that heat or power slowed a core.
         quota_throttled: times that a container's quota stopped this process.
         load: mean number of runnable threads of the last minute.
@@ -32,7 +31,6 @@ class MachineState:
     busy_s: float | None = None
     steal_s: float | None = None
     own_s: float = 0.0
-    preempted: int = 0
     throttled: int | None = None
     quota_throttled: int | None = None
     load: float | None = None
@@ -61,7 +59,6 @@ def machine_state(root: Path = ROOT) -> MachineState:
         busy_s=busy,
         steal_s=steal,
         own_s=usage.ru_utime + usage.ru_stime,
-        preempted=usage.ru_nivcsw,
         throttled=_throttled(root),
         quota_throttled=_quota(root),
         load=_load(root),

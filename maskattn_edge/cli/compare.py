@@ -50,20 +50,27 @@ def compare(
 
 
 def _print(found: Comparison) -> None:
+    pairs = dict.fromkeys((each.baseline, each.candidate) for each in found.differences)
+    for names in pairs:
+        _print_pair(found, *names)
+    print("paired: the runs were interleaved" if found.paired else "not paired")
+    for text in found.caveats:
+        print(f"- {text}")
+
+
+def _print_pair(found: Comparison, baseline: str, candidate: str) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    console, table = Console(), Table()
-    for number, heading in enumerate(
-        ("runs", "figure", "A, ms", "B, ms", "change", "99 % interval", "verdict")
-    ):
-        table.add_column(heading, justify="right" if 1 < number < 6 else "left")
+    print(f"A: {baseline}\nB: {candidate}")
+    table = Table()
+    for number, heading in enumerate(("figure", "A, ms", "B, ms", "change", "interval", "verdict")):
+        table.add_column(heading, justify="right" if 0 < number < 5 else "left")
     for each in found.differences:
+        if (each.baseline, each.candidate) != (baseline, candidate):
+            continue
         span = each.interval
-        same = each.baseline == each.candidate
         table.add_row(
-            Text(each.baseline if same else f"{each.baseline} to {each.candidate}"),
             f"{each.metric.replace('_', ' ')} {each.figure}",
             f"{each.before:.3f}",
             f"{each.after:.3f}",
@@ -71,7 +78,4 @@ def _print(found: Comparison) -> None:
             each.note if span is None else f"{100 * span.low:+.1f} to {100 * span.high:+.1f} %",
             each.verdict,
         )
-    console.print(table)
-    print("paired: the runs were interleaved" if found.paired else "not paired")
-    for text in found.caveats:
-        print(f"- {text}")
+    Console().print(table)

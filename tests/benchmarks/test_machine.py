@@ -101,7 +101,7 @@ def test_a_quiet_run_has_no_warning():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"busy_s": 32.0, "preempted": 40}, "used 1.20 cores .* lost its core 40 times"),
+        ({"busy_s": 32.0}, "Another load spoiled this run: other processes used 1.20 cores"),
         ({"steal_s": 3.0}, "hypervisor took 0.20 cores"),
         ({"throttled": 1}, "throttled the CPU"),
         ({"quota_throttled": 2}, "CPU quota"),
