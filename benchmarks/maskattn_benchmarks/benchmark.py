@@ -19,14 +19,19 @@ import numpy as np
 from maskattn_benchmarks import accuracy
 from maskattn_benchmarks.candidate import Candidate
 from maskattn_benchmarks.conditions import machine_facts
-from maskattn_benchmarks.disturbance import load_at_rest, warnings_before, warnings_during
+from maskattn_benchmarks.disturbance import (
+    load_at_rest,
+    unsteady,
+    warnings_before,
+    warnings_during,
+)
 from maskattn_benchmarks.energy import open_meters
 from maskattn_benchmarks.frames import camera_frames
 from maskattn_benchmarks.harness import NullEngine, Stopwatch
 from maskattn_benchmarks.machine import MachineState, machine_state
-from maskattn_benchmarks.nvml import open_nvml
+from maskattn_benchmarks.nvml import open_nvml, used_mib
 from maskattn_benchmarks.process import measure_process
-from maskattn_benchmarks.results import Conditions, Report, Run, write_results
+from maskattn_benchmarks.results import Conditions, Figure, Report, Run, write_results
 from maskattn_benchmarks.settings import BenchmarkSettings, recorded
 from maskattn_edge._version import __version__
 from maskattn_edge.contract.errors import MaskAttnError, UsageError
@@ -158,9 +163,7 @@ class _Session:
             with ExitStack() as stack:
                 for candidate in group:
                     self._say(f"{candidate.name}: loading and warming up")
-                    candidate.open(stack, self._frames, self._settings, self._origin,
-                                   self._clock, self._nvml)  # fmt: skip
-                    stack.callback(candidate.keep_memory, self._nvml, self._nvml_note)
+                    candidate.open(stack, self._frames, self._settings, self._origin, self._clock)
                 self._say(f"{', '.join(c.name for c in group)}: timing frames")
                 try:
                     self._rounds(group)
@@ -182,6 +185,7 @@ class _Session:
                 self._save()
         after = machine_state()
         self._warn(warnings_during(before, after))
+        self._warn([text for candidate in group for text in unsteady(candidate.run())])
         self._states += [before, after]
         first, last = self._states[0].described(), after.described()
         conditions = msgspec.structs.replace(self._report.conditions, before=first, after=last)
@@ -194,15 +198,22 @@ class _Session:
                     continue
                 self._say(f"{candidate.name}: start {number + 1} of a process")
                 try:
-                    startup, memory = measure_process(
-                        candidate.model, candidate.engine, self._settings.threads
-                    )
-                    candidate.startup.append(startup)
-                    candidate.memory = memory
+                    self._measure_process(candidate)
                 except MaskAttnError as error:
                     candidate.startup_note = f"not measured: {error}"[:4000]
         self._collect()
         self._save()
+
+    def _measure_process(self, candidate: Candidate) -> None:
+        before = used_mib(self._nvml)
+        found = measure_process(candidate.model, candidate.engine, self._settings.threads)
+        candidate.startup.append(found.startup)
+        candidate.memory = found.memory
+        if before is None or found.gpu_used_mib is None:
+            reason = self._nvml_note or "NVML does not tell the memory in use"
+            candidate.gpu_memory_mib = Figure(note=f"not measured: {reason}"[:4000])
+        else:
+            candidate.gpu_memory_mib = Figure(value=max(0.0, found.gpu_used_mib - before))
 
     def _score(self) -> None:
         if self._settings.data is None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from maskattn_benchmarks.energy import Meter
 from maskattn_benchmarks.frames import prediction_pictures
 from maskattn_benchmarks.harness import Stopwatch
-from maskattn_benchmarks.nvml import used_mib
 from maskattn_benchmarks.results import Accuracy, Energy, Figure, Memory, Run, StartUp
 from maskattn_benchmarks.settings import BenchmarkSettings
 from maskattn_edge.contract.errors import MaskAttnError
@@ -31,14 +28,13 @@ class Candidate:
         self.startup: list[StartUp] = []
         self.startup_note = ""
         self.memory: Memory | None = None
+        self.gpu_memory_mib = Figure(note="not measured")
         self.accuracy: Accuracy | None = None
         self.accuracy_note = "not measured: no data set was given"
         self._file: ModelFile | None = None
         self._device = ""
         self._watch: Stopwatch | None = None
         self._energy: dict[str, tuple[float, float, int]] = {}
-        self._gpu_before = math.nan
-        self._gpu = Figure(note="not measured")
         self._pictures: tuple[bytes, ...] = ()
 
     @property
@@ -53,12 +49,9 @@ class Candidate:
         settings: BenchmarkSettings,
         started: float,
         clock: Callable[[], float],
-        nvml: Any,  # noqa: ANN401 - pynvml has no types
     ) -> None:
         """Load the model into `stack`, and take its warm-up and its sample pictures."""
         with self._failing():
-            if nvml is not None:
-                self._gpu_before = used_mib(nvml)
             self._file = read_model_file(self.model)
             engine = open_engine(self._file, backend=self.engine, threads=settings.threads)
             stack.enter_context(engine)
@@ -83,17 +76,6 @@ class Candidate:
                 used = meter.joules() - start
                 self._energy[meter.name] = joules + used, time_s + seconds, count + frames
 
-    def keep_memory(self, nvml: Any, note: str) -> None:  # noqa: ANN401
-        """Read the GPU's memory while the engine is still loaded."""
-        if nvml is None:
-            self._gpu = Figure(note=f"not measured: {note}"[:4000])
-            return
-        try:
-            used = max(0.0, used_mib(nvml) - self._gpu_before)
-            self._gpu = Figure(value=used, note="GPU memory taken since before loading")
-        except OSError as error:
-            self._gpu = Figure(note=f"not measured: {error}"[:4000])
-
     def run(self) -> Run:
         """The row so far."""
         run = Run(
@@ -106,7 +88,7 @@ class Candidate:
             startup=tuple(self.startup),
             startup_note=self.startup_note,
             memory=self.memory,
-            gpu_memory_mib=self._gpu,
+            gpu_memory_mib=self.gpu_memory_mib,
             energy=self._energies(),
             accuracy=self.accuracy,
             accuracy_note=self.accuracy_note,

@@ -5,13 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from maskattn_benchmarks.machine import MachineState, machine_state
+from maskattn_benchmarks.results import Run
 
 OTHER_CORES = 0.1
 """Cores that other processes may use before a run counts as disturbed."""
 
 STOLEN_SHARE = 0.01
 CLOCK_DROP = 0.05
+DRIFT = 0.1
+"""Share by which the first frames may differ from the last, in their median engine time."""
+
 REST_SECONDS = 1.0
 
 
@@ -83,6 +89,21 @@ def warnings_during(before: MachineState, after: MachineState) -> list[str]:
         if last < (1 - CLOCK_DROP) * first:
             said.append(f"Core clocks fell from {first:.0f} to {last:.0f} MHz during the run.")
     return said
+
+
+def unsteady(run: Run) -> list[str]:
+    """Whether the first tenth of the timed frames differs from their last half."""
+    engine = run.steady.of("engine")
+    if len(engine) < 100:
+        return []
+    first, last = np.median(engine[: len(engine) // 10]), np.median(engine[len(engine) // 2 :])
+    if last <= 0 or abs(first / last - 1) <= DRIFT:
+        return []
+    return [
+        f"{run.name}: the engine's median over the first tenth of the timed frames differs by "
+        f"{100 * (first / last - 1):+.0f} % from the last half: the warm-up was too short, or the "
+        "machine changed."
+    ]
 
 
 def _rose(before: int | None, after: int | None) -> bool:

@@ -22,13 +22,19 @@ def open_nvml() -> tuple[Any, str]:
     return nvml, ""
 
 
-def used_mib(nvml: Any) -> float:  # noqa: ANN401 - pynvml has no types
-    """GPU memory in use by all processes on the first GPU, MiB. Raises OSError."""
+def used_mib(nvml: Any) -> float | None:  # noqa: ANN401 - pynvml has no types
+    """GPU memory in use by all processes on the first GPU, MiB; None where it is not told.
+
+    Args:
+        nvml: the initialised module pynvml, or None.
+    """
+    if nvml is None:
+        return None
     try:
         device = nvml.nvmlDeviceGetHandleByIndex(0)
         return float(nvml.nvmlDeviceGetMemoryInfo(device).used) / 2**20
-    except nvml.NVMLError as error:
-        raise OSError(f"NVML: {error}") from error
+    except nvml.NVMLError:  # boards that share their memory with the CPU do not tell
+        return None
 
 
 def gpu_facts(nvml: Any) -> dict[str, str]:  # noqa: ANN401

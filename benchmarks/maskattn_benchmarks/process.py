@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,16 @@ FRAMES = 50
 TIMEOUT_S = 120.0
 
 
-def measure_process(model: Path, engine: str, threads: int | None) -> tuple[StartUp, Memory]:
+@dataclass(frozen=True, kw_only=True)
+class ProcessFigures:
+    """Of one process. `gpu_used_mib` is what all processes used of the GPU while it worked."""
+
+    startup: StartUp
+    memory: Memory
+    gpu_used_mib: float | None
+
+
+def measure_process(model: Path, engine: str, threads: int | None) -> ProcessFigures:
     """Start a process, load the model, segment a grey picture, then `FRAMES` more.
 
     The total counts from before the process is made, on the clock that all processes share.
@@ -49,7 +59,11 @@ def measure_process(model: Path, engine: str, threads: int | None) -> tuple[Star
         said = lines[-1] if lines else f"exit code {done.returncode}"
         raise EngineError(f"a new process with {model.name} on {engine} failed: {said[:300]}")
     answer: dict[str, Any] = msgspec.json.decode(done.stdout)
-    return msgspec.convert(answer["startup"], StartUp), msgspec.convert(answer["memory"], Memory)
+    return ProcessFigures(
+        startup=msgspec.convert(answer["startup"], StartUp),
+        memory=msgspec.convert(answer["memory"], Memory),
+        gpu_used_mib=answer["gpu_used_mib"],
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -60,6 +74,7 @@ def main(arguments: list[str]) -> int:
 
     import numpy as np
 
+    from maskattn_benchmarks.nvml import open_nvml, used_mib
     from maskattn_edge.contract.errors import MaskAttnError
     from maskattn_edge.engines import open_engine
     from maskattn_edge.pipeline.memory import resident_memory_mb
@@ -76,6 +91,7 @@ def main(arguments: list[str]) -> int:
             for _ in range(FRAMES):
                 opened.infer(image)
             resident, peak = resident_memory_mb()
+            gpu_used_mib = used_mib(open_nvml()[0])
     except MaskAttnError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 1
@@ -87,7 +103,7 @@ def main(arguments: list[str]) -> int:
     }
     startup = {name: round(1e3 * seconds, 3) for name, seconds in marks.items()}
     memory = {"before": before, "resident": resident, "peak": peak}
-    print(json.dumps({"startup": startup, "memory": memory}))
+    print(json.dumps({"startup": startup, "memory": memory, "gpu_used_mib": gpu_used_mib}))
     return 0
 
 

@@ -15,8 +15,8 @@ from maskattn_benchmarks.accuracy import accuracy_from
 from maskattn_benchmarks.benchmark import benchmark
 from maskattn_benchmarks.markdown import cell, markdown
 from maskattn_benchmarks.page import page
-from maskattn_benchmarks.process import measure_process
-from maskattn_benchmarks.results import read_results
+from maskattn_benchmarks.process import ProcessFigures, measure_process
+from maskattn_benchmarks.results import Memory, StartUp, read_results
 from maskattn_benchmarks.settings import BenchmarkSettings
 from maskattn_edge.cli.app import run_command
 from maskattn_edge.contract.errors import ContractError, DataError, EngineError, UsageError
@@ -163,7 +163,8 @@ def test_markdown_has_every_table(measured):
 
 
 def test_a_process_of_its_own():
-    startup, memory = measure_process(default_model(), "onnxruntime", 1)
+    found = measure_process(default_model(), "onnxruntime", 1)
+    startup, memory = found.startup, found.memory
     assert startup.total >= startup.imports + startup.load + startup.first
     assert 0 < memory.before < memory.peak
     assert memory.resident <= memory.peak
@@ -235,3 +236,18 @@ def test_wrong_use():
         benchmark([], ["onnxruntime"], SHORT)
     with pytest.raises(ContractError, match="blocks of 1 frame or more"):
         BenchmarkSettings(block_frames=0)
+
+
+def test_gpu_memory_is_what_the_process_added(monkeypatch):
+    startup = StartUp(total=3, imports=1, load=1, first=1)
+    memory = Memory(before=1, resident=2, peak=3)
+    figures = ProcessFigures(startup=startup, memory=memory, gpu_used_mib=700.0)
+    monkeypatch.setattr(module, "measure_process", lambda *_: figures)
+    monkeypatch.setattr(module, "used_mib", lambda nvml: 450.0)
+    done = benchmark([default_model()], ["onnxruntime"], short(starts=2))
+    assert done.runs[0].gpu_memory_mib.value == 250.0
+    assert done.runs[0].startup == (startup,) * 2
+    assert "| default/onnxruntime | 1 | 2 | 3 | 250 |" in markdown(done)
+    monkeypatch.setattr(module, "used_mib", lambda nvml: None)
+    done = benchmark([default_model()], ["onnxruntime"], short(starts=1))
+    assert done.runs[0].gpu_memory_mib.note.startswith("not measured: ")

@@ -1,5 +1,8 @@
 """What is told apart, and what is not."""
 
+import subprocess
+import sys
+
 import msgspec
 import numpy as np
 import pytest
@@ -163,3 +166,12 @@ def test_exit_codes(make_report, tmp_path, capsys):
 def test_shares_that_are_none(text):
     with pytest.raises(UsageError, match="as in 5% or 0.05"):
         fraction(text)
+
+
+def test_comparing_needs_the_base_install_alone():
+    code = (
+        "import sys, maskattn_benchmarks.compare, maskattn_benchmarks.results; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"jinja2", "pynvml", "sklearn", "torch", "onnxruntime"} & set(done.stdout.split())
+    assert "msgspec" in done.stdout.split()

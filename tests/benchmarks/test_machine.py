@@ -10,6 +10,7 @@ from maskattn_benchmarks.conditions import machine_facts
 from maskattn_benchmarks.disturbance import (
     load_at_rest,
     other_load,
+    unsteady,
     warnings_before,
     warnings_during,
 )
@@ -130,6 +131,13 @@ def test_before_a_run():
     assert other_load(QUIET, QUIET) is None
 
 
+def test_first_frames_that_differ(make_report):
+    slow_start = make_report(run=[6.0] * 30 + [5.0] * 170).runs[0]
+    assert "differs by +20 % from the last half" in unsteady(slow_start)[0]
+    assert unsteady(make_report(run=[5.2] * 30 + [5.0] * 170).runs[0]) == []
+    assert unsteady(make_report(run=[9.0, 1.0]).runs[0]) == []
+
+
 def rapl(root: Path, count: int) -> Path:
     zone = root / "class/powercap/intel-rapl:0"
     put(zone, {"name": "package-0", "max_energy_range_uj": "1000", "energy_uj": str(count)})
@@ -196,6 +204,7 @@ def test_nvml():
     nvml = FakeNvml()
     assert NvmlMeter(nvml).joules() == 5.0
     assert used_mib(nvml) == 3.0
+    assert used_mib(None) is None
     assert gpu_facts(nvml) == {"GPU": "Fake GPU", "GPU driver": "999.1"}
 
 
