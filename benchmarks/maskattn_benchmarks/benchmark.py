@@ -184,8 +184,12 @@ class _Session:
                 self._collect()
                 self._save()
         after = machine_state()
-        self._warn(warnings_during(before, after))
-        self._warn([text for candidate in group for text in unsteady(candidate.run())])
+        spoiled = warnings_during(before, after)
+        self._warn(spoiled)
+        for candidate in group:
+            drift = unsteady(candidate.run())
+            self._warn(drift)
+            candidate.disturbed = bool(spoiled or drift)
         self._states += [before, after]
         first, last = self._states[0].described(), after.described()
         conditions = msgspec.structs.replace(self._report.conditions, before=first, after=last)

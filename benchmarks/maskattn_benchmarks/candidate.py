@@ -25,6 +25,7 @@ class Candidate:
         self.model, self.engine = model, engine
         self.name = f"{model.stem}/{engine}"
         self.failure = ""
+        self.disturbed = False
         self.startup: list[StartUp] = []
         self.startup_note = ""
         self.memory: Memory | None = None
@@ -84,6 +85,7 @@ class Candidate:
             engine=self.engine,
             device=self._device,
             failure=self.failure,
+            disturbed=self.disturbed,
             complete=not self.failure and self._watch is not None and self._watch.done,
             startup=tuple(self.startup),
             startup_note=self.startup_note,

@@ -24,7 +24,8 @@ COMPARED = ("p50", "p99")
 class Difference:
     """One figure of two runs, in milliseconds; `interval` is None where there are too few frames.
 
-    `note` says why nothing can be told, or is empty.
+    `note` says why nothing can be told, or is empty: too few frames, or runs that were not
+    interleaved and of which one was disturbed, so that the machine may have made the difference.
     """
 
     baseline: str
@@ -39,7 +40,7 @@ class Difference:
     @property
     def verdict(self) -> Verdict:
         """Whether the interval leaves out zero, and on which side."""
-        if self.interval is None or self.interval.low <= 0 <= self.interval.high:
+        if self.note or self.interval is None or self.interval.low <= 0 <= self.interval.high:
             return "can't tell"
         return "slower" if self.interval.low > 0 else "faster"
 
@@ -133,6 +134,8 @@ def _differences(
         intervals = percentile_change(left, right, ranks, paired=paired, seed=seed) if told else []
     except ContractError as error:
         raise UsageError(f"{before.name} and {after.name}, {metric}: {error}") from error
+    spoiled = not paired and (before.disturbed or after.disturbed)
+    disturbed = "disturbed, and not interleaved" if spoiled else ""
     by_figure = dict(zip(told, intervals, strict=True))
     return [
         Difference(
@@ -143,7 +146,7 @@ def _differences(
             before=percentile(left.values, RANKS[figure]),
             after=percentile(right.values, RANKS[figure]),
             interval=by_figure.get(figure),
-            note=notes[figure],
+            note=notes[figure] or disturbed,
         )
         for figure in COMPARED
     ]

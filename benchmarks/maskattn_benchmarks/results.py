@@ -134,7 +134,10 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model on one engine. A run that failed says why and keeps what it measured before."""
+    """One model on one engine. A run that failed says why and keeps what it measured before.
+
+    `disturbed` tells that a warning was given of the time in which its frames were taken.
+    """
 
     name: _Short
     model: _Text
@@ -147,6 +150,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     device: _Short = ""
     failure: _Text = ""
     complete: bool = False
+    disturbed: bool = False
     warmup: Samples = Samples()
     steady: Samples = Samples()
     startup: Annotated[tuple[StartUp, ...], msgspec.Meta(max_length=100)] = ()

@@ -54,6 +54,8 @@ def _print(found: Comparison) -> None:
     for names in pairs:
         _print_pair(found, *names)
     print("paired: the runs were interleaved" if found.paired else "not paired")
+    for text in dict.fromkeys(each.note for each in found.differences if each.note):
+        print(f"- can't tell: {text}")
     for text in found.caveats:
         print(f"- {text}")
 
@@ -75,7 +77,7 @@ def _print_pair(found: Comparison, baseline: str, candidate: str) -> None:
             f"{each.before:.3f}",
             f"{each.after:.3f}",
             "" if span is None else f"{100 * span.change:+.1f} %",
-            each.note if span is None else f"{100 * span.low:+.1f} to {100 * span.high:+.1f} %",
+            "" if span is None else f"{100 * span.low:+.1f} to {100 * span.high:+.1f} %",
             each.verdict,
         )
     Console().print(table)

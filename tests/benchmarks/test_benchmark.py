@@ -251,3 +251,11 @@ def test_gpu_memory_is_what_the_process_added(monkeypatch):
     monkeypatch.setattr(module, "used_mib", lambda nvml: None)
     done = benchmark([default_model()], ["onnxruntime"], short(starts=1))
     assert done.runs[0].gpu_memory_mib.note.startswith("not measured: ")
+
+
+@pytest.mark.parametrize("warnings", [[], ["Heat throttled the CPU."]])
+def test_a_warning_marks_the_run(monkeypatch, warnings):
+    monkeypatch.setattr(module, "warnings_during", lambda *_: warnings)
+    done = benchmark([default_model()], ["onnxruntime"], SHORT)
+    assert done.runs[0].disturbed == bool(warnings)
+    assert all(text in done.warnings for text in warnings)

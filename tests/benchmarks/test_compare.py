@@ -111,6 +111,21 @@ def test_a_run_that_ended_early_is_paired_on_what_both_have(make_report):
     assert found.interval.change == pytest.approx(0.5)
 
 
+def test_a_disturbed_run_tells_nothing_unless_interleaved(make_report):
+    def disturbed(report):
+        runs = tuple(msgspec.structs.replace(run, disturbed=True) for run in report.runs)
+        return msgspec.structs.replace(report, runs=runs)
+
+    first, second = make_report(run=[1.0] * 300), make_report(session="b", run=[3.0] * 300)
+    assert compare(first, second).differences[0].verdict == "slower"
+    found = compare(first, disturbed(second)).differences[0]
+    assert (found.verdict, found.note) == ("can't tell", "disturbed, and not interleaved")
+    assert found.interval is not None
+    assert not found.regressed(0)
+    both = disturbed(make_report(interleave=True, old=[1.0] * 300, new=[3.0] * 300))
+    assert compare(both, both, baseline="old", candidate="new").differences[0].verdict == "slower"
+
+
 def test_caveats(make_report):
     first = make_report(run=[1.0] * 300)
     second = msgspec.structs.replace(
