@@ -36,6 +36,12 @@ COMMANDS = {
     "study": CommandEntry(
         "maskattn_edge.cli.study", "app", "Compare trainings over seeds, with statistics."
     ),
+    "benchmark": CommandEntry(
+        "maskattn_edge.cli.benchmark", "benchmark", "Measure what a model costs on this machine."
+    ),
+    "compare": CommandEntry(
+        "maskattn_edge.cli.compare", "compare", "Say which differences of two benchmarks are real."
+    ),
     "data": CommandEntry("maskattn_edge.cli.data", "app", "Prepare and check data sets."),
     "inspect": CommandEntry(
         "maskattn_edge.cli.inspect", "inspect", "Show what a model file says of itself."

@@ -1,0 +1,255 @@
+"""A whole benchmark: candidates one after the other or in turn, and everything around the frames.
+
+The results file is written again after each step, between blocks of frames and never within one:
+a run that is killed leaves what was measured, marked incomplete.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from maskattn_benchmarks import accuracy
+from maskattn_benchmarks.candidate import Candidate
+from maskattn_benchmarks.conditions import machine_facts
+from maskattn_benchmarks.disturbance import (
+    load_at_rest,
+    unsteady,
+    warnings_before,
+    warnings_during,
+)
+from maskattn_benchmarks.energy import open_meters
+from maskattn_benchmarks.frames import camera_frames
+from maskattn_benchmarks.harness import NullEngine, Stopwatch
+from maskattn_benchmarks.machine import MachineState, machine_state
+from maskattn_benchmarks.nvml import open_nvml, used_mib
+from maskattn_benchmarks.process import measure_process
+from maskattn_benchmarks.results import Conditions, Figure, Report, Run, write_results
+from maskattn_benchmarks.settings import BenchmarkSettings, recorded
+from maskattn_edge._version import __version__
+from maskattn_edge.contract.errors import MaskAttnError, UsageError
+from maskattn_edge.contract.model_file import read_model_file
+from maskattn_edge.engines import BACKENDS
+from maskattn_edge.latency import LatencySettings
+
+NULL_FRAMES = 500
+SAVE_EVERY_S = 5.0
+
+
+def benchmark(
+    models: list[Path],
+    engines: list[str],
+    settings: BenchmarkSettings,
+    *,
+    results: Path | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Report:
+    """Measure each model on each engine.
+
+    Args:
+        models: files; one that fails is a run with a reason.
+        engines: names of back ends.
+        settings: how.
+        results: file that is written after each step, or None.
+        on_step: told what happens next.
+        clock: seconds, monotonic; for frames alone.
+
+    Raises:
+        UsageError: no model, an unknown engine, or two candidates of the same name.
+        SourceError: there are no frames.
+    """
+    candidates = _candidates(models, engines)
+    frames = camera_frames(settings.source, settings.frames)
+    return _Session(candidates, frames, settings, results, on_step, clock).conduct()
+
+
+def _candidates(models: list[Path], engines: list[str]) -> list[Candidate]:
+    unknown = [engine for engine in engines if engine not in BACKENDS]
+    if unknown:
+        raise UsageError(f"unknown engine {unknown[0]!r}; available: {', '.join(BACKENDS)}")
+    candidates = [Candidate(model, engine) for model in models for engine in engines]
+    if not candidates:
+        raise UsageError("a benchmark needs at least one model and one engine")
+    names = [candidate.name for candidate in candidates]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UsageError(f"two candidates are called {min(twice)}: rename a model file")
+    return candidates
+
+
+class _Session:
+    """The state of one benchmark while it goes on."""
+
+    def __init__(
+        self,
+        candidates: list[Candidate],
+        frames: tuple[list[bytes], int, int],
+        settings: BenchmarkSettings,
+        results: Path | None,
+        on_step: Callable[[str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._candidates, self._settings, self._results = candidates, settings, results
+        self._frames, height, width = frames
+        self._say, self._clock = on_step, clock
+        self._nvml, self._nvml_note = open_nvml()
+        self._meters, lacking = open_meters(self._nvml, self._nvml_note)
+        self._origin, self._saved = clock(), time.monotonic()
+        self._states: list[MachineState] = []
+        self._report = Report(
+            session=uuid.uuid4().hex,
+            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            version=__version__,
+            complete=False,
+            settings=recorded(settings, len(self._frames), height, width),
+            conditions=Conditions(facts=machine_facts(self._nvml)),
+            unmeasured=tuple(lacking),
+            runs=tuple(candidate.run() for candidate in candidates),
+        )
+
+    def conduct(self) -> Report:
+        """Everything, in the order: conditions, null engine, frames, processes, accuracy."""
+        try:
+            self._look_around()
+            self._time_harness()
+            self._save()
+            self._time_frames()
+            self._measure_processes()
+            self._score()
+            self._update(complete=True)
+        finally:
+            for meter in self._meters:
+                meter.close()
+            self._save()
+        return self._report
+
+    def _look_around(self) -> None:
+        self._say("watching the machine at rest")
+        governor = self._report.conditions.facts["CPU governor"]
+        self._warn(warnings_before(governor, load_at_rest()))
+
+    def _time_harness(self) -> None:
+        """With the first model that can be read: its input's size is all that matters."""
+        self._say("null engine: the cost of measuring")
+        for candidate in self._candidates:
+            try:
+                file = read_model_file(candidate.model)
+            except MaskAttnError:
+                continue
+            latency = LatencySettings(warmup_frames=20, min_frames=NULL_FRAMES, min_seconds=0)
+            with NullEngine(file) as engine:
+                watch = Stopwatch(engine, self._frames, latency, clock=self._clock)
+                watch.warm_up()
+                while not watch.done:
+                    watch.take(0, self._settings.block_frames)
+            steady = watch.steady.samples()
+            run = Run(name="null", model=file.path.name, engine="null", steady=steady)
+            self._update(harness=msgspec.structs.replace(run, complete=True))
+            return
+
+    def _time_frames(self) -> None:
+        groups = (
+            [self._candidates] if self._settings.interleave else [[c] for c in self._candidates]
+        )
+        for group in groups:
+            with ExitStack() as stack:
+                for candidate in group:
+                    self._say(f"{candidate.name}: loading and warming up")
+                    candidate.open(stack, self._frames, self._settings, self._origin, self._clock)
+                self._say(f"{', '.join(c.name for c in group)}: timing frames")
+                try:
+                    self._rounds(group)
+                finally:
+                    self._collect()
+            self._collect()
+            self._save()
+
+    def _rounds(self, group: list[Candidate]) -> None:
+        rng = np.random.default_rng(self._settings.seed)
+        before = machine_state()
+        block = 0
+        while any(candidate.running for candidate in group):
+            for index in rng.permutation(len(group)):
+                group[index].take(block, self._settings.block_frames, self._meters)
+            block += 1
+            if time.monotonic() - self._saved > SAVE_EVERY_S:
+                self._collect()
+                self._save()
+        after = machine_state()
+        spoiled = warnings_during(before, after)
+        self._warn(spoiled)
+        for candidate in group:
+            drift = unsteady(candidate.run())
+            self._warn(drift)
+            candidate.disturbed = bool(spoiled or drift)
+        self._states += [before, after]
+        first, last = self._states[0].described(), after.described()
+        conditions = msgspec.structs.replace(self._report.conditions, before=first, after=last)
+        self._update(conditions=conditions)
+
+    def _measure_processes(self) -> None:
+        for number in range(self._settings.starts):
+            for candidate in self._candidates:
+                if candidate.failure:
+                    continue
+                self._say(f"{candidate.name}: start {number + 1} of a process")
+                try:
+                    self._measure_process(candidate)
+                except MaskAttnError as error:
+                    candidate.startup_note = f"not measured: {error}"[:4000]
+        self._collect()
+        self._save()
+
+    def _measure_process(self, candidate: Candidate) -> None:
+        before = used_mib(self._nvml)
+        found = measure_process(candidate.model, candidate.engine, self._settings.threads)
+        candidate.startup.append(found.startup)
+        candidate.memory = found.memory
+        if before is None or found.gpu_used_mib is None:
+            reason = self._nvml_note or "NVML does not tell the memory in use"
+            candidate.gpu_memory_mib = Figure(note=f"not measured: {reason}"[:4000])
+        else:
+            candidate.gpu_memory_mib = Figure(value=max(0.0, found.gpu_used_mib - before))
+
+    def _score(self) -> None:
+        if self._settings.data is None:
+            return
+        for model in dict.fromkeys(c.model for c in self._candidates if not c.failure):
+            self._say(f"{model.name}: scoring on {self._settings.data.name}")
+            same = [candidate for candidate in self._candidates if candidate.model == model]
+            try:
+                scores = accuracy.evaluate(
+                    model,
+                    self._settings.data,
+                    split=self._settings.split,
+                    limit=self._settings.limit,
+                )
+                for candidate in same:
+                    candidate.accuracy, candidate.accuracy_note = scores, ""
+            except MaskAttnError as error:
+                for candidate in same:
+                    candidate.accuracy_note = f"not measured: {error}"[:4000]
+            self._collect()
+            self._save()
+
+    def _warn(self, sentences: list[str]) -> None:
+        self._update(warnings=tuple(dict.fromkeys((*sentences, *self._report.warnings))))
+
+    def _collect(self) -> None:
+        self._update(runs=tuple(candidate.run() for candidate in self._candidates))
+
+    def _update(self, **changes: object) -> None:
+        self._report = msgspec.structs.replace(self._report, **changes)
+
+    def _save(self) -> None:
+        if self._results is not None:
+            write_results(self._results, self._report)
+        self._saved = time.monotonic()

@@ -1,0 +1,72 @@
+"""How a benchmark is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from maskattn_benchmarks.results import Settings
+from maskattn_edge.contract.errors import ContractError
+from maskattn_edge.latency import LatencySettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkSettings:
+    """How a benchmark is taken.
+
+    Args:
+        latency: warm-up, and the two minima that end the timed part when both are met.
+        block_frames: frames that are taken without a pause; whole blocks are compared.
+        interleave: take a block of each candidate in turn, in an order drawn for each round.
+        threads: CPU threads per frame; None takes all cores.
+        source: where frames come from, as `run --source` takes it.
+        frames: how many different ones are taken in turn.
+        starts: processes that start-up and memory are measured with, for each candidate.
+        data: folder of a data set to score on, or None.
+        split: part of it.
+        limit: images of it, or None for all.
+        seed: of the order of candidates.
+
+    Raises:
+        ContractError: a number is out of range.
+    """
+
+    latency: LatencySettings = field(
+        default_factory=lambda: LatencySettings(warmup_frames=50, min_frames=1000, min_seconds=10)
+    )
+    block_frames: int = 25
+    interleave: bool = False
+    threads: int | None = None
+    source: str = "synthetic://?frames=16"
+    frames: int = 16
+    starts: int = 3
+    data: Path | None = None
+    split: str = "test"
+    limit: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.block_frames < 1 or self.frames < 1 or not 0 <= self.starts <= 100:
+            raise ContractError(
+                "a benchmark needs blocks of 1 frame or more, 1 source frame or more and 0 to 100 "
+                f"starts, got {self.block_frames}, {self.frames} and {self.starts}"
+            )
+
+
+def recorded(settings: BenchmarkSettings, frames: int, height: int, width: int) -> Settings:
+    """The settings as the report keeps them, with the number and size of the frames there were."""
+    latency = settings.latency
+    return Settings(
+        source=settings.source,
+        frames=frames,
+        height=height,
+        width=width,
+        warmup_frames=latency.warmup_frames,
+        min_frames=latency.min_frames,
+        min_seconds=latency.min_seconds,
+        block_frames=settings.block_frames,
+        interleave=settings.interleave,
+        threads=settings.threads,
+        starts=settings.starts,
+        seed=settings.seed,
+    )

@@ -1,0 +1,260 @@
+"""The tables that both the page and the Markdown show; every cell is text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskattn_benchmarks.percentiles import Distribution, distribution
+from maskattn_benchmarks.results import METRICS, ClassScore, Metric, Report, Run
+
+NOT_MEASURED = "not measured"
+
+METRIC_NAMES: dict[Metric, str] = {
+    "engine": "engine: network's input to labels on its grid",
+    "host_to_host": "host to host: frame in memory, scaled, to labels on the grid",
+    "frame_to_labels": "frame to labels: JPEG of a camera to labels of the frame's size",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """`rows` have as many cells as `headings`; the first cell names the row."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def figures(run: Run, metric: Metric) -> Distribution | None:
+    """The distribution of a run's timed frames; None where it has none."""
+    samples = run.steady.of(metric)
+    return distribution(samples, run.steady.blocks) if len(samples) else None
+
+
+def tables(report: Report) -> list[Table]:
+    """All tables, in the order of reading."""
+    made = [_overview(report)]
+    made += [_latency(report, metric) for metric in METRICS]
+    made += [_start(report), _memory(report), _energy(report)]
+    made.append(_accuracy(report))
+    scored = [run for run in report.runs if run.accuracy is not None]
+    if scored:
+        made.append(_classes(scored))
+    return [*made, _models(report), _settings(report), _conditions(report)]
+
+
+def accuracy_text(run: Run) -> str:
+    """mIoU, PQ or AP in percent, on the grid and at full size, as the task has them."""
+    if run.accuracy is None:
+        return NOT_MEASURED
+    said = []
+    for key, name in {"miou": "mIoU", "pq": "PQ", "ap": "AP"}.items():
+        if key in run.accuracy.grid:
+            grid, full = run.accuracy.grid[key], run.accuracy.full.get(key)
+            said.append(f"{name} {_percent(grid)} ({_percent(full)} full size)")
+    return ", ".join(said) or NOT_MEASURED
+
+
+def _overview(report: Report) -> Table:
+    rows = []
+    for run in report.runs:
+        told = [figures(run, metric) for metric in METRICS]
+        p50 = [ms(each.p50) if each else NOT_MEASURED for each in told]
+        last = told[2]
+        rows.append(
+            (
+                run.name,
+                *p50,
+                ms(last.p99) if last else NOT_MEASURED,
+                f"{1e3 / last.mean:.1f}" if last and last.mean else NOT_MEASURED,
+                f"{run.memory.peak:.0f}" if run.memory else NOT_MEASURED,
+                accuracy_text(run),
+                _state(run),
+            )
+        )
+    headings = ("run", "engine p50, ms", "host to host p50, ms", "frame to labels p50, ms",
+                "frame to labels p99, ms", "frames/s", "peak memory, MiB", "accuracy, %",
+                "state")  # fmt: skip
+    note = "Frames per second: one frame after the other, JPEG to labels of the frame's size."
+    return Table(title="Overview", headings=headings, rows=tuple(rows), note=note)
+
+
+def _state(run: Run) -> str:
+    if run.failure:
+        return f"failed: {run.failure}"
+    return "complete" if run.complete else "incomplete"
+
+
+def _latency(report: Report, metric: Metric) -> Table:
+    rows = []
+    for run in report.runs:
+        told = figures(run, metric)
+        if told is None:
+            continue
+        tail = f"{ms(told.p999)}" if told.p999 is not None else "needs 1,000 frames"
+        jitter = ms(told.jitter) if told.jitter is not None else NOT_MEASURED
+        rows.append((run.name, ms(told.p50), ms(told.p90), ms(told.p99), tail, ms(told.max),
+                     ms(told.mean), jitter, f"{told.count:,}"))  # fmt: skip
+    headings = ("run", "p50", "p90", "p99", "p99.9", "max", "mean", "jitter", "frames")
+    note = ""
+    null = report.harness
+    harness = figures(null, metric) if null is not None else None
+    if harness is not None:
+        what = "the harness's own cost" if metric == "engine" else "what is left without a network"
+        note = f"Null engine, {what}: p50 {ms(harness.p50)}, p99 {ms(harness.p99)} ms."
+    title = f"Latency in ms, {METRIC_NAMES[metric]}"
+    return Table(title=title, headings=headings, rows=tuple(rows), note=note)
+
+
+def _start(report: Report) -> Table:
+    parts: dict[str, Callable[[Run], list[float]]] = {
+        "total": lambda run: [each.total for each in run.startup],
+        "imports": lambda run: [each.imports for each in run.startup],
+        "load": lambda run: [each.load for each in run.startup],
+        "first labels": lambda run: [each.first for each in run.startup],
+    }
+    rows = []
+    for run in report.runs:
+        if not run.startup:
+            reason = run.startup_note or NOT_MEASURED
+            rows.append((run.name, reason, *[""] * len(parts)))
+            continue
+        medians = [f"{np.median(read(run)):.0f}" for read in parts.values()]
+        spread = [each.total for each in run.startup]
+        rows.append((run.name, *medians, f"{min(spread):.0f} to {max(spread):.0f}"))
+    return Table(
+        title="Start-up in ms, median of new processes",
+        headings=("run", *parts, "range of total"),
+        rows=tuple(rows),
+        note="Total counts from before the process is made to the first labels.",
+    )
+
+
+def _memory(report: Report) -> Table:
+    rows = []
+    for run in report.runs:
+        host: tuple[str, ...] = (NOT_MEASURED,) * 3
+        if run.memory is not None:
+            host = tuple(
+                f"{value:.0f}"
+                for value in (run.memory.before, run.memory.resident, run.memory.peak)
+            )
+        gpu = run.gpu_memory_mib
+        rows.append((run.name, *host, gpu.note if gpu.value is None else f"{gpu.value:.0f}"))
+    return Table(
+        title="Memory in MiB, of a process of its own",
+        headings=("run", "before loading", "at work", "peak", "GPU"),
+        rows=tuple(rows),
+    )
+
+
+def _energy(report: Report) -> Table:
+    rows = []
+    for run in report.runs:
+        for energy in run.energy:
+            per_frame, watts = energy.per_frame_mj, energy.watts
+            rows.append((run.name, energy.meter,
+                         NOT_MEASURED if per_frame is None else f"{per_frame:.1f}",
+                         NOT_MEASURED if watts is None else f"{watts:.2f}"))  # fmt: skip
+        if not run.energy:
+            rows.append((run.name, "none", NOT_MEASURED, NOT_MEASURED))
+    return Table(
+        title="Energy",
+        headings=("run", "meter", "mJ per frame", "mean power, W"),
+        rows=tuple(rows),
+        note=" ".join(
+            [
+                "Includes what the part draws when idle.",
+                *(f"{text[:1].upper()}{text[1:]}." for text in report.unmeasured),
+            ]
+        ),
+    )
+
+
+def _accuracy(report: Report) -> Table:
+    rows = tuple(
+        (run.name, accuracy_text(run) if run.accuracy else run.accuracy_note) for run in report.runs
+    )
+    return Table(title="Accuracy in %", headings=("run", "score"), rows=rows)
+
+
+def _classes(scored: list[Run]) -> Table:
+    """IoU of each class on the grid; models with other classes leave their cells empty."""
+    names = list(dict.fromkeys(c.name for run in scored for c in (_scores(run))))
+    rows = []
+    for name in names:
+        cells = []
+        for run in scored:
+            found = [c.grid_iou for c in _scores(run) if c.name == name]
+            cells.append(_percent(found[0]) if found else "")
+        rows.append((name, *cells))
+    first = scored[0].accuracy
+    what = f"{first.dataset} {first.split}, {first.images} images" if first else ""
+    ran = ", ".join(sorted({run.accuracy.runs_on for run in scored if run.accuracy}))
+    return Table(
+        title=f"IoU of each class in %, on the grid: {what}",
+        headings=("class", *(run.name for run in scored)),
+        rows=tuple(rows),
+        note=f"Labels by {ran}; a class that does not occur has no score.",
+    )
+
+
+def _scores(run: Run) -> tuple[ClassScore, ...]:
+    return run.accuracy.classes if run.accuracy else ()
+
+
+def _models(report: Report) -> Table:
+    rows = tuple(
+        (run.name, run.model, run.precision or "unknown", run.task or "unknown",
+         run.input or "unknown", f"{run.file_bytes / 1e6:.2f}", run.device or "unknown",
+         run.sha256[:16] or "unknown")
+        for run in report.runs
+    )  # fmt: skip
+    headings = ("run", "file", "precision", "task", "input", "MB", "device", "SHA-256, first 16")
+    return Table(title="Models", headings=headings, rows=rows)
+
+
+def _settings(report: Report) -> Table:
+    s = report.settings
+    order = "interleaved by blocks, in a drawn order" if s.interleave else "one run after the other"
+    rows = (
+        ("frames from", s.source),
+        ("frames", f"{s.frames} different ones of {s.width}x{s.height}, JPEG quality 90"),
+        ("warm-up", f"{s.warmup_frames} frames, kept apart"),
+        ("ends after", f"{s.min_frames:,} frames and {s.min_seconds:g} s, both"),
+        ("order", f"{order}; blocks of {s.block_frames} frames"),
+        ("threads", "all cores" if s.threads is None else str(s.threads)),
+        ("started", report.started),
+        ("version", report.version),
+        ("session", report.session),
+    )
+    return Table(title="Settings", headings=("setting", "value"), rows=rows)
+
+
+def _conditions(report: Report) -> Table:
+    facts = list(report.conditions.facts.items())
+    names = dict.fromkeys((*report.conditions.before, *report.conditions.after))
+    for name in names:
+        before = report.conditions.before.get(name, "unknown")
+        after = report.conditions.after.get(name, "unknown")
+        facts.append((name, f"{before} before, {after} after"))
+    return Table(title="Conditions", headings=("fact", "value"), rows=tuple(facts))
+
+
+def ms(value: float) -> str:
+    """Milliseconds with three figures or more.
+
+    >>> ms(0.01234), ms(3.14159), ms(123.456)
+    ('0.0123', '3.14', '123.5')
+    """
+    if value >= 100:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
+
+
+def _percent(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:.2f}"
