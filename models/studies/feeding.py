@@ -27,7 +27,7 @@ from maskattn_edge.synthetic import CLASSES, render_image
 from maskattn_models.data import ConversionSettings, DataSet, Sample, decode_split, open_dataset
 from maskattn_models.data.conversion import Origin, convert
 from maskattn_models.data.dataset import EVERY_TASK
-from maskattn_models.data.store import GridStore
+from maskattn_models.data.grids import GridStore
 from maskattn_models.training.batches import open_batches
 
 COCO_TRAIN = 118_287

@@ -11,11 +11,12 @@ from maskattn_models.data.dataset import (
     content_hash,
     label_table,
 )
+from maskattn_models.data.grids import GridStore, SegmentStore
 from maskattn_models.data.layouts import READERS, open_dataset, recognised
 from maskattn_models.data.pictures import load_image, load_labels, load_sample, load_segments
 from maskattn_models.data.prepare import prepare
 from maskattn_models.data.spread import spread
-from maskattn_models.data.store import GridStore, SegmentStore, decode_split
+from maskattn_models.data.store import decode_split
 
 __all__ = [
     "INVALID",

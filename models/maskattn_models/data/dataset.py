@@ -18,7 +18,7 @@ from maskattn_edge.preprocess import Resize
 from maskattn_edge.segments import Segments
 
 if TYPE_CHECKING:
-    from maskattn_models.data.store import GridStore
+    from maskattn_models.data.grids import GridStore
 
 INVALID = 254
 """Entry of a label table for values that a mask must not hold.

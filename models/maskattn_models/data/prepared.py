@@ -18,6 +18,7 @@ from maskattn_edge.segments import Segments
 from maskattn_models.data.coco_json import Once
 from maskattn_models.data.dataset import DataSet, OfficialTruth, Sample, Truth
 from maskattn_models.data.files import read_file
+from maskattn_models.data.grids import GridStore, SegmentStore
 from maskattn_models.data.manifest import (
     Manifest,
     SampleList,
@@ -26,7 +27,6 @@ from maskattn_models.data.manifest import (
     read_manifest,
 )
 from maskattn_models.data.memory import available_bytes
-from maskattn_models.data.store import GridStore, SegmentStore
 
 __all__ = ["is_prepared", "open_prepared"]
 
