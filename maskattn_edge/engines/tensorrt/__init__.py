@@ -1,7 +1,8 @@
 """TensorRT on NVIDIA GPUs: engines built on the device, verified, cached, and run as CUDA graphs.
 
 A plan's way is the reading order: `fingerprint` -> `cache` -> `preflight` -> `child` (and in its
-process `worker`, `builder`) -> `verification` (`departure` where it fails) -> `plan` -> `engine`.
+process `worker`, `builder`) -> `verification` (`departure` where it fails) -> `plan` ->
+`plan_engine` -> `engine`.
 Only `library` and `builder` know TensorRT's API for building, only `plan` the one for running,
 only `cuda` the driver's.
 """
@@ -13,8 +14,9 @@ from maskattn_edge.engines.tensorrt.cache import (
     Miss,
     default_cache_folder,
 )
-from maskattn_edge.engines.tensorrt.engine import PlanEngine, TensorRTEngine
+from maskattn_edge.engines.tensorrt.engine import TensorRTEngine
 from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, DeviceFacts, Fingerprint
+from maskattn_edge.engines.tensorrt.plan_engine import PlanEngine
 from maskattn_edge.engines.tensorrt.sidecar import Agreement, Sidecar
 from maskattn_edge.engines.tensorrt.toolchain import Toolchain, this_machine
 

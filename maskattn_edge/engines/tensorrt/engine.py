@@ -4,79 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from maskattn_edge.contract.errors import EngineError
 from maskattn_edge.contract.model_file import ModelFile
-from maskattn_edge.engines.engine import Engine
 from maskattn_edge.engines.tensorrt.build import build_engine
 from maskattn_edge.engines.tensorrt.builder import OnStep
 from maskattn_edge.engines.tensorrt.cache import CachedEngine, EngineCache, Miss
-from maskattn_edge.engines.tensorrt.cuda import Cuda
 from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, fingerprint
-from maskattn_edge.engines.tensorrt.library import load_tensorrt
-from maskattn_edge.engines.tensorrt.plan import LoadedPlan
+from maskattn_edge.engines.tensorrt.plan_engine import PlanEngine
 from maskattn_edge.engines.tensorrt.toolchain import Toolchain, this_machine
-
-
-class PlanEngine(Engine):
-    """A plan in memory, loaded as it is.
-
-    Args:
-        file: the model that it was built from.
-        plan: the serialized engine.
-        graph: whether a frame is one CUDA graph.
-        dla: the DLA core that it was built for.
-
-    Raises:
-        MissingDependencyError: TensorRT or cuda-bindings is not installed.
-        EngineError: there is no GPU, or TensorRT refuses the plan.
-    """
-
-    name = "tensorrt"
-
-    def __init__(
-        self, file: ModelFile, plan: bytes, *, graph: bool = True, dla: int | None = None
-    ) -> None:
-        super().__init__(file)
-        trt, cuda = load_tensorrt(), Cuda.open()
-        self._where = cuda.facts().name if dla is None else f"{cuda.facts().name}, DLA {dla}"
-        self._version = str(trt.__version__)
-        self._plan = LoadedPlan(trt, cuda, plan, graph=graph, dla=dla)
-
-    @property
-    def device(self) -> str:
-        """Where it runs, its activation memory, and why not as a graph."""
-        memory = f"{self.activation_bytes / 1e6:.1f} MB of activations"
-        refused = self._plan.graph_refused
-        how = "" if refused is None else f", without a CUDA graph: {refused}"
-        return f"{self._where}, TensorRT {self._version}, {memory}{how}"
-
-    @property
-    def activation_bytes(self) -> int:
-        """Memory for what lies between the layers; engines of one thread share it."""
-        return self._plan.activation_bytes
-
-    @property
-    def layers(self) -> int:
-        """Layers that are left after fusion."""
-        return self._plan.layers
-
-    @property
-    def uses_graph(self) -> bool:
-        """Whether a frame is one graph launch."""
-        return self._plan.uses_graph
-
-    def __enter__(self) -> PlanEngine:
-        return self
-
-    def _run(self, image_nhwc: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
-        return self._plan.run(image_nhwc)
-
-    def close(self) -> None:
-        """Give device memory back."""
-        self._plan.close()
 
 
 class TensorRTEngine(PlanEngine):

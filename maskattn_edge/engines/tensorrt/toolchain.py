@@ -68,7 +68,7 @@ def this_machine() -> Toolchain:
 
 def examine(file: ModelFile, plan: bytes, dla: int | None) -> Examined:
     """Load the plan on the device, run it on the reference, and count. Raises EngineError."""
-    from maskattn_edge.engines.tensorrt.engine import PlanEngine
+    from maskattn_edge.engines.tensorrt.plan_engine import PlanEngine
     from maskattn_edge.engines.tensorrt.verification import compare, reference_of
 
     reference = reference_of(file)

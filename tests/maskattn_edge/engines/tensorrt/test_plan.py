@@ -136,11 +136,11 @@ def test_a_block_never_grows_and_threads_do_not_share(make_driver):
 def machine(make_driver, make_tensorrt, make_tools, monkeypatch):
     """The fakes in place of this machine; plans that the builder leaves are `b"plan"`."""
     driver = make_driver()
-    trt, home = make_tensorrt(driver), "maskattn_edge.engines.tensorrt.engine."
+    trt, home = make_tensorrt(driver), "maskattn_edge.engines.tensorrt.plan_engine."
     tools, calls = make_tools(b"plan")
     monkeypatch.setattr(home + "load_tensorrt", lambda: trt)
     monkeypatch.setattr(home + "Cuda.open", lambda: Cuda(driver))
-    monkeypatch.setattr(home + "this_machine", lambda: tools)
+    monkeypatch.setattr("maskattn_edge.engines.tensorrt.engine.this_machine", lambda: tools)
     return driver, calls
 
 
