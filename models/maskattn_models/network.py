@@ -299,7 +299,12 @@ class MaskAttnUNet(SegmentationNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, classes, H, W) of x, (B, 3, H, W)."""
-        return enlarge(self.head(self.drop(self.decode(x))))
+        return enlarge(self.coarse(x))
+
+    def coarse(self, x: Tensor) -> Tensor:
+        """Logits (B, classes, H/2, W/2) of x, (B, 3, H, W)."""
+        logits: Tensor = self.head(self.drop(self.decode(x)))
+        return logits
 
     def heads(self, x: Tensor) -> HeadMaps:
         """Maps on the grid 1/2 of x, (B, 3, H, W), for a network that tells objects apart."""

@@ -87,7 +87,7 @@ def sample_images(images: Tensor, place: Tensor, *, height: int, width: int) -> 
     and averaged 2x2. Outside the image lies the letterbox's grey.
     """
     source = images.permute(0, 3, 1, 2).float() - PAD  # grid_sample pads with zeros
-    grid = F.affine_grid(place, [len(images), 3, 2 * height, 2 * width], align_corners=False)
+    grid = _grid(place, height=2 * height, width=2 * width)
     fine = F.grid_sample(source, grid, mode="bilinear", align_corners=False)
     return F.avg_pool2d(fine, 2) + PAD
 
@@ -95,16 +95,27 @@ def sample_images(images: Tensor, place: Tensor, *, height: int, width: int) -> 
 def sample_labels(labels: Tensor, place: Tensor, *, height: int, width: int) -> Tensor:
     """Labels (B, height, width) uint8 of labels (B, h, w) uint8, by nearest neighbour."""
     source = labels[:, None].float() - IGNORE
-    grid = F.affine_grid(place, [len(labels), 1, height, width], align_corners=False)
+    grid = _grid(place, height=height, width=width)
     sampled = F.grid_sample(source, grid, mode="nearest", align_corners=False)[:, 0]
     return (sampled + IGNORE).to(torch.uint8)
 
 
 def sample_instances(instances: Tensor, place: Tensor, *, height: int, width: int) -> Tensor:
     """Instances (B, height, width) int16 of instances (B, h, w) uint8, as `sample_labels`."""
-    grid = F.affine_grid(place, [len(instances), 1, height, width], align_corners=False)
+    grid = _grid(place, height=height, width=width)
     source = instances[:, None].float()  # grid_sample pads with zeros: no object
     return F.grid_sample(source, grid, mode="nearest", align_corners=False)[:, 0].to(torch.int16)
+
+
+def _grid(place: Tensor, *, height: int, width: int) -> Tensor:
+    """Where each pixel lies in the source: (B, height, width, 2) float32, x and y in -1..1.
+
+    As `torch.nn.functional.affine_grid`, without its product of matrices three numbers wide.
+    """
+    x = (2 * torch.arange(width, device=place.device) + 1) / width - 1
+    y = (2 * torch.arange(height, device=place.device) + 1) / height - 1
+    along_x, along_y, shift = place[:, None, None].unbind(-1)  # (B, 1, 1, 2) each
+    return along_x * x[:, None] + (along_y * y[:, None, None] + shift)
 
 
 def recolor(images: Tensor, settings: AugmentSettings, generator: torch.Generator) -> Tensor:

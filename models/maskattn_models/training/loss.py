@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
+
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documents use
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskattn_edge.contract.classes import IGNORE
+from maskattn_models.network import enlarge
 from maskattn_models.training.overlap import dice_loss, lovasz_softmax_loss
 from maskattn_models.training.settings import Loss
 
@@ -39,11 +43,62 @@ def segmentation_loss(
     total = cross_entropy(
         logits, labels, label_smoothing=label_smoothing, class_weights=class_weights
     )
-    if loss == "cross-entropy+dice":
-        return total + dice_loss(logits, labels)
-    if loss == "cross-entropy+lovasz":
-        return total + lovasz_softmax_loss(logits, labels)
-    return total
+    return total if loss == "cross-entropy" else total + _overlap_loss(logits, labels, loss)
+
+
+def enlarged_segmentation_loss(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    label_smoothing: float,
+    class_weights: Tensor | None,
+    loss: Loss = "cross-entropy",
+) -> Tensor:
+    """`segmentation_loss` of logits on the heads' grid, (B, K, H/2, W/2), enlarged.
+
+    On a GPU with Triton the cross-entropy is made without the large logits, unless the target is
+    smoothed; the result is the same.
+    """
+    if label_smoothing != 0 or not logits.is_cuda or not _fused(logits.device):
+        return segmentation_loss(
+            enlarge(logits.float()),
+            labels,
+            label_smoothing=label_smoothing,
+            class_weights=class_weights,
+            loss=loss,
+        )
+    from maskattn_models.training.fused_cross_entropy import enlarged_cross_entropy_sum
+
+    weights = class_weights
+    if weights is None:
+        weights = torch.ones(logits.shape[1], device=logits.device)
+    total = enlarged_cross_entropy_sum(logits, labels, weights)
+    total = total / labelled_weight(labels, class_weights).clamp(min=1e-6)
+    if loss == "cross-entropy":
+        return total
+    return total + _overlap_loss(enlarge(logits.float()), labels, loss)
+
+
+@functools.cache
+def _fused(device: torch.device) -> bool:
+    """Whether the fused cross-entropy compiles and runs on this GPU."""
+    try:
+        from maskattn_models.training.fused_cross_entropy import enlarged_cross_entropy_sum
+
+        logits = torch.zeros(1, 2, 1, 1, device=device)
+        labels = torch.zeros(1, 2, 2, dtype=torch.uint8, device=device)
+        enlarged_cross_entropy_sum(logits, labels, torch.ones(2, device=device))
+    except ModuleNotFoundError:
+        return False  # PyTorch's packages bring Triton where it exists
+    except Exception as error:  # noqa: BLE001 - a compiler may be missing, or the GPU too old
+        reason = " ".join(str(error).split())[:200]
+        warnings.warn(f"training is slower: Triton does not work here ({reason})", stacklevel=2)
+        return False
+    return True
+
+
+def _overlap_loss(logits: Tensor, labels: Tensor, loss: Loss) -> Tensor:
+    return (dice_loss if loss == "cross-entropy+dice" else lovasz_softmax_loss)(logits, labels)
 
 
 def cross_entropy(

@@ -12,7 +12,7 @@ from maskattn_models.training.batches import Batches
 from maskattn_models.training.device import autocast
 from maskattn_models.training.distillation import Teacher, distillation_loss
 from maskattn_models.training.key_target import KeyTarget
-from maskattn_models.training.loss import labelled_weight, segmentation_loss
+from maskattn_models.training.loss import enlarged_segmentation_loss, labelled_weight
 from maskattn_models.training.object_loss import object_loss
 from maskattn_models.training.object_targets import ObjectTask
 from maskattn_models.training.ranks import Ranks
@@ -117,12 +117,12 @@ class TrainingStep:
         with autocast(self.state.device, settings.precision):
             normal = self._deployed.normalize(batch.images)
             if self._objects is None:
-                logits = self.state.network(normal)
+                logits = self.state.network.coarse(normal)
             else:
                 maps = self.state.network.heads(normal)
-                logits = enlarge(maps.logits)
+                logits = maps.logits
             taught = None if self._teacher is None else self._teacher.logits(batch.images)
-        loss = segmentation_loss(
+        loss = enlarged_segmentation_loss(
             logits,
             batch.labels,
             label_smoothing=settings.label_smoothing,
@@ -130,7 +130,8 @@ class TrainingStep:
             loss=settings.loss,
         )
         if taught is not None:
-            copied = distillation_loss(logits, taught, temperature=settings.teacher_temperature)
+            large = enlarge(logits.float())
+            copied = distillation_loss(large, taught, temperature=settings.teacher_temperature)
             loss = (1 - settings.teacher_weight) * loss + settings.teacher_weight * copied
         if self._objects is None or maps is None:
             return loss

@@ -38,7 +38,7 @@ SCRIPT = """
     data, out = open_dataset(Path(sys.argv[1])), Path(sys.argv[2])
     config = NetworkConfig(classes=2, size="n", height=32, width=32, dropout=0.0)
     settings = eval(sys.argv[3])
-    real = step_module.segmentation_loss
+    real = step_module.enlarged_segmentation_loss
     Record.draw = lambda self, state: None  # pictures take longer than these runs
 
     def attempt(name, settings, **how):
@@ -57,9 +57,9 @@ SCRIPT = """
         attempt("stopped", replace(settings, augment=AugmentSettings()), resume=True)
         attempt("straight", replace(settings, augment=AugmentSettings()))
         if second:
-            step_module.segmentation_loss = lambda *a, **k: real(*a, **k) * float("nan")
+            step_module.enlarged_segmentation_loss = lambda *a, **k: real(*a, **k) * float("nan")
         attempt("broken", settings)
-        step_module.segmentation_loss = real
+        step_module.enlarged_segmentation_loss = real
         attempt("whole", settings)
         attempt("odd", replace(settings, batch=3))
 """
@@ -118,8 +118,9 @@ def test_two_processes_train_as_one_does(pair, squares, tmp_path):
     assert losses[1] == pytest.approx(losses[0], rel=TOLERANCE)
     for name, value in one.resume["weights"].items():
         if value.is_floating_point():
+            # Half a step: Adam makes as much of a gradient that is nothing but rounding.
             torch.testing.assert_close(
-                two.resume["weights"][name], value, rtol=1e-3, atol=1e-4, msg=name
+                two.resume["weights"][name], value, rtol=1e-3, atol=5e-4, msg=name
             )
     assert [row["val_miou"] for row in two.history] == pytest.approx(
         [row["val_miou"] for row in one.history], abs=2e-3

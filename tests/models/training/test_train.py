@@ -242,13 +242,13 @@ def test_a_damaged_state_is_refused(finished, squares, tiny, tmp_path):
 def test_a_loss_that_is_not_finite_ends_the_run(squares, tiny, tmp_path, monkeypatch):
     from maskattn_models.training import step
 
-    real, calls = step.segmentation_loss, []
+    real, calls = step.enlarged_segmentation_loss, []
 
     def broken(*args, **kwargs):
         calls.append(1)
         return real(*args, **kwargs) * (float("nan") if len(calls) == 4 else 1)
 
-    monkeypatch.setattr(step, "segmentation_loss", broken)
+    monkeypatch.setattr(step, "enlarged_segmentation_loss", broken)
     with pytest.raises(TrainingError, match="loss is nan in step 2 of epoch 2: lower the learning"):
         train(squares, tiny, SETTINGS, tmp_path / "run")
     kept = load_checkpoint(tmp_path / "run" / "last.pt")
