@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import platform
 import shlex
-import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -22,11 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import runs
 
-from maskattn_edge._version import __version__
-from maskattn_edge.cli.app import run_command
-from maskattn_edge.contract.atomic import write_text
 from maskattn_models.checkpoint import load_checkpoint
 
 BACKBONE = ("--backbone", "efficientnet-lite0")
@@ -90,10 +84,10 @@ def run(study: Study, recipe: Recipe, seed: int) -> dict[str, Any]:
         words += ["--teacher", str(study.folder(recipe.teacher, seed) / "best.pt")]
     began = time.perf_counter()
     if not report.exists():
-        _do([*words, "--resume"] if last.exists() else words)
+        runs.do([*words, "--resume"] if last.exists() else words)
         scoring = ["evaluate", str(best), "--data", str(study.data), "--split", study.split]
         limit = [] if study.limit is None else ["--limit", str(study.limit)]
-        _do([*scoring, *limit, "--json", str(report)])
+        runs.do([*scoring, *limit, "--json", str(report)])
     checkpoint = load_checkpoint(best)
     epochs = checkpoint.training["settings"]["epochs"]
     if epochs != study.epochs:
@@ -116,7 +110,11 @@ def table(rows: Sequence[dict[str, Any]], split: str) -> str:
     lines = [f"| recipe | seeds | val | deviation | {split} | deviation |", "|---|" + "---:|" * 5]
     for name in dict.fromkeys(row["recipe"] for row in rows):
         own = [row for row in rows if row["recipe"] == name]
-        cells = [cell for key in ("val_miou", "miou") for cell in _mean([row[key] for row in own])]
+        cells = [
+            cell
+            for key in ("val_miou", "miou")
+            for cell in runs.mean_deviation([row[key] for row in own])
+        ]
         lines.append(f"| {name} | {len(own)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -133,14 +131,13 @@ def main(arguments: Sequence[str]) -> None:
     for recipe in recipes:
         for seed in range(study.seeds):
             rows.append(run(study, recipe, seed))
-            content = {**_machine(), "split": study.split, "epochs": study.epochs, "runs": rows}
-            write_text(study.out / "results.json", json.dumps(content, indent=1) + "\n")
+            content = {"split": study.split, "epochs": study.epochs, "runs": rows}
+            runs.write_results(study.out, content)
     print(table(rows, study.split))
 
 
 def _parse(arguments: Sequence[str]) -> tuple[Study, list[Recipe]]:
-    words = list(arguments)
-    dashes = words.index("--") if "--" in words else len(words)
+    words, extra = runs.split_words(arguments)
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="data set with a test split")
     parser.add_argument("--out", type=Path, required=True, help="folder of all runs")
@@ -150,36 +147,12 @@ def _parse(arguments: Sequence[str]) -> tuple[Study, list[Recipe]]:
     parser.add_argument("--limit", type=int, help="score at most so many images")
     names = [recipe.name for recipe in RECIPES]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="RECIPE")
-    given = vars(parser.parse_args(words[:dashes]))
+    given = vars(parser.parse_args(words))
     chosen = given.pop("only")
     taught = {recipe.teacher for recipe in RECIPES if recipe.name in chosen}
     recipes = [recipe for recipe in RECIPES if recipe.name in chosen or recipe.name in taught]
     order = sorted(recipes, key=lambda recipe: recipe.teacher is not None)  # teachers first
-    return Study(**given, extra=tuple(words[dashes + 1 :])), order
-
-
-def _do(words: list[str]) -> None:
-    print("maskattn-edge", shlex.join(words), flush=True)
-    if code := run_command(words):
-        sys.exit(code)
-
-
-def _mean(values: Sequence[float | None]) -> tuple[str, str]:
-    scores = [100 * value for value in values if value is not None and not math.isnan(value)]
-    if not scores:
-        return "-", "-"
-    deviation = f"{statistics.stdev(scores):.2f}" if len(scores) > 1 else "-"
-    return f"{statistics.fmean(scores):.2f}", deviation
-
-
-def _machine() -> dict[str, str]:
-    cuda = torch.cuda.is_available()
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "device": torch.cuda.get_device_name() if cuda else platform.machine(),
-        "torch": str(torch.__version__),
-        "maskattn_edge": __version__,
-    }
+    return Study(**given, extra=extra), order
 
 
 if __name__ == "__main__":

@@ -1,19 +1,13 @@
 """The measurement of prepared sets, run whole on a few images."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import cv2
 import torch
 
-SCRIPT = Path(__file__).parents[3] / "models" / "studies" / "feeding.py"
 
-
-def test_it_measures_opening_and_reading(capsys):
-    spec = importlib.util.spec_from_file_location("feeding", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def test_it_measures_opening_and_reading(load_study, capsys):
+    module = load_study("feeding")
     threads = torch.get_num_threads(), cv2.getNumThreads()
     try:
         module.main(["--images", "70", "--listed", "9", "--seconds", "0.05"])

@@ -1,9 +1,6 @@
 """The comparison of recipes, run whole on a few tiny images."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,18 +10,12 @@ from typer.main import get_command
 from maskattn_edge.cli.app import app
 from maskattn_models.checkpoint import load_checkpoint
 
-SCRIPT = Path(__file__).parents[3] / "models" / "studies" / "recipes.py"
 TINY = ["--", "--size", "n", "--height", "32", "--width", "32", "--batch", "4", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
-def recipes():
-    spec = importlib.util.spec_from_file_location("recipes", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["recipes"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["recipes"]
+def recipes(load_study):
+    return load_study("recipes")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,126 @@
+"""What the studies that train share: runs that go on where they stopped, and their figures."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from maskattn_edge._version import __version__
+from maskattn_edge.cli.app import run_command
+from maskattn_edge.contract.atomic import write_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One network: where it lies, and the options of `train` that make it what it is."""
+
+    folder: Path
+    data: Path
+    options: tuple[str, ...]
+    device: str
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint of the best epoch."""
+        return self.folder / "best.pt"
+
+    @property
+    def command(self) -> list[str]:
+        """Of the training."""
+        where = ["--data", str(self.data), "--out", str(self.folder), "--device", self.device]
+        return ["train", *where, *self.options]
+
+
+def train(run: Run) -> dict[str, Any]:
+    """Train as far as that is not done; exits where the folder holds a run of other options.
+
+    Returns what `run.json` says of it: its options, whether it is done, and the seconds it took
+    since it was last started.
+    """
+    note = run.folder / "run.json"
+    known = json.loads(note.read_text()) if note.exists() else {"options": list(run.options)}
+    if known["options"] != list(run.options):
+        sys.exit(
+            f"{run.folder} holds a run of `train {shlex.join(known['options'])}`, not of "
+            f"`train {shlex.join(run.options)}`: choose another --out"
+        )
+    if known.get("done"):
+        return dict(known)
+    _write(note, known)
+    began = time.perf_counter()
+    do([*run.command, "--resume"] if (run.folder / "last.pt").exists() else run.command)
+    known |= {"done": True, "seconds": round(time.perf_counter() - began, 1)}
+    _write(note, known)
+    return dict(known)
+
+
+def score(run: Run, name: str, *options: str) -> dict[str, Any]:
+    """The report of `evaluate` on the best epoch, kept as NAME.json in the run's folder."""
+    report = run.folder / f"{name}.json"
+    if not report.exists():
+        do(["evaluate", str(run.best), "--data", str(run.data), *options, "--json", str(report)])
+    return dict(json.loads(report.read_text()))
+
+
+def do(words: list[str]) -> None:
+    """Run one command of the program, said before; exits with its code if it fails."""
+    print("maskattn-edge", shlex.join(words), flush=True)
+    if code := run_command(words):
+        sys.exit(code)
+
+
+def write_results(out: Path, content: dict[str, Any]) -> None:
+    """OUT/results.json: what was run where, and the rows; atomically."""
+    _write(out / "results.json", machine() | content)
+
+
+def machine() -> dict[str, str]:
+    """What a table of figures has to name beside them."""
+    cuda = torch.cuda.is_available()
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "device": torch.cuda.get_device_name() if cuda else platform.machine(),
+        "torch": str(torch.__version__),
+        "maskattn_edge": __version__,
+    }
+
+
+def mean_deviation(values: Sequence[float | None]) -> tuple[str, str]:
+    """Mean and sample deviation of fractions, in percent; "-" for what has no value."""
+    scores = [100 * value for value in values if value is not None and not math.isnan(value)]
+    if not scores:
+        return "-", "-"
+    deviation = f"{statistics.stdev(scores):.2f}" if len(scores) > 1 else "-"
+    return f"{statistics.fmean(scores):.2f}", deviation
+
+
+def cell(values: Sequence[float | None]) -> str:
+    """Mean ± deviation in one cell of a table.
+
+    >>> cell([0.5, 0.52]), cell([0.5]), cell([None])
+    ('51.00 ± 1.41', '50.00', '-')
+    """
+    mean, deviation = mean_deviation(values)
+    return mean if deviation == "-" else f"{mean} ± {deviation}"
+
+
+def split_words(arguments: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """A study's own words, and those after `--`, which every `train` gets."""
+    words = list(arguments)
+    dashes = words.index("--") if "--" in words else len(words)
+    return words[:dashes], tuple(words[dashes + 1 :])
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=1) + "\n")

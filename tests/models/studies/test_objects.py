@@ -1,0 +1,134 @@
+"""The comparison of ways to tell objects apart, run whole on a few tiny images."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+SIDE = 32
+TINY = ["--", "--height", "32", "--width", "32", "--batch", "4", "--no-samples"]
+
+
+@pytest.fixture(scope="module")
+def study(load_study):
+    return load_study("objects")
+
+
+def write_squares(root):
+    """Two bright squares on a dark ground in each image, as a plain folder with instances."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        for kind in ("images", "masks", "instances"):
+            (root / kind / split).mkdir(parents=True)
+        for index in range(4):
+            instances = np.zeros((SIDE, SIDE), np.uint8)
+            for number, left in enumerate((1, 17), start=1):
+                top = int(rng.integers(0, 16))
+                instances[top : top + 15, left : left + 14] = number
+            mask = (instances > 0).astype(np.uint8)
+            for kind, picture in (
+                ("images", 200 * mask),
+                ("masks", mask),
+                ("instances", instances),
+            ):
+                assert cv2.imwrite(str(root / kind / split / f"{index}.png"), picture)
+    (root / "classes.json").write_text('["ground", {"name": "square", "thing": true}]')
+    return root
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("objects")
+    data = write_squares(folder / "squares")
+    given = ["--data", str(data), "--out", str(folder / "out"), "--epochs", "1", "--seeds", "1"]
+    return [*given, "--size", "n", "--device", "cpu", "--min-area", "8", "100000"]
+
+
+@pytest.fixture(scope="module")
+def out(words):
+    return words[words.index("--out") + 1]
+
+
+def test_networks_are_trained_scored_and_compared(study, words, out, tmp_path, capsys):
+    study.main([*words, *TINY])
+    said = capsys.readouterr().out
+    assert said.count("maskattn-edge train") == 3
+    assert said.count("maskattn-edge evaluate") == 4 + 2 + 1
+    results = json.loads((tmp_path / out / "results.json").read_text())
+    assert [row["method"] for row in results["runs"]] == [
+        "semantic, regions of 8+ cells",
+        "semantic, regions of 100000+ cells",
+        "panoptic",
+        "instance",
+    ]
+    report = json.loads((tmp_path / out / "panoptic" / "seed0" / "panoptic-test.json").read_text())
+    regions, _, row, instance = results["runs"]
+    assert regions["grid"]["pq"] is not None
+    assert row["grid"]["pq"] == report["grid"]["all"]["pq"]
+    assert row["full"]["miou"] == report["full"]["miou"]
+    assert row["full"]["ap"] is not None
+    assert "pq" not in instance["grid"]
+
+    study.main([*words, *TINY])  # all is done
+    again = capsys.readouterr().out
+    assert "maskattn-edge" not in again
+    study.main(["--show", str(tmp_path / out / "results.json")])
+    assert capsys.readouterr().out == again
+    assert said.endswith(again)
+
+
+def test_what_follows_the_dashes_decides_what_a_run_is(study, words, out):
+    with pytest.raises(SystemExit, match="not of `train .* --lr 0.1`: choose another --out"):
+        study.main([*words, *TINY, "--lr", "0.1"])
+
+
+def test_a_run_that_was_cut_off_goes_on(study, words, out, tmp_path, capsys):
+    words = [*words, "--tasks", "instance", "--seeds", "2", "--out", str(tmp_path)]
+    study.main([*words, *TINY])
+    folder = tmp_path / "instance" / "seed1"
+    note = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({"options": note["options"]}))
+    (folder / "instance-test.json").unlink()
+    capsys.readouterr()
+    study.main([*words, *TINY])
+    said = capsys.readouterr().out
+    assert said.count("--resume") == said.count("maskattn-edge train") == 1
+    assert said.count("maskattn-edge evaluate") == 1
+    assert json.loads((folder / "run.json").read_text())["done"]
+
+
+def test_a_failing_command_ends_the_comparison(study, words, tmp_path):
+    with pytest.raises(SystemExit, match="2"):
+        study.main([*words, "--out", str(tmp_path), "--epochs", "0", *TINY])
+
+
+def row(task, seed, *, method=None, pq=None, ap=None):
+    scores = {"pq": pq, "ap": ap}
+    return {"task": task, "method": method or task, "seed": seed, "grid": scores, "full": scores}
+
+
+def test_each_score_is_set_beside_the_best_regions_of_its_seed(study, monkeypatch):
+    monkeypatch.setattr(study, "SCORES", {"pq": "PQ", "ap": "mask AP"})
+    monkeypatch.setattr(study, "SIZES", {"grid": "on the grid"})
+    rows = [
+        row("semantic", 0, method="24", pq=0.20, ap=0.12),
+        row("semantic", 0, method="64", pq=0.24, ap=0.10),
+        row("panoptic", 0, pq=0.40, ap=0.20),
+        row("semantic", 1, method="24", pq=0.30, ap=0.10),
+        row("semantic", 1, method="64", pq=0.28, ap=0.12),
+        row("panoptic", 1, pq=0.50, ap=None),
+        row("instance", 2, ap=0.30),
+    ]
+    lines = study.tables(rows).splitlines()
+    assert lines[4:9] == [
+        "| 24 | 2 | 25.00 ± 7.07 | 11.00 ± 1.41 |",
+        "| 64 | 2 | 26.00 ± 2.83 | 11.00 ± 1.41 |",
+        "| panoptic | 2 | 45.00 ± 7.07 | 20.00 |",
+        "| instance | 1 | - | 30.00 |",
+        "| semantic, best regions | 2 | 27.00 ± 4.24 | 12.00 ± 0.00 |",
+    ]
+    assert lines[-2:] == [
+        "| panoptic - semantic | PQ | 18.00 ± 2.83 | +16.00, +20.00 |",
+        "| panoptic - semantic | mask AP | 8.00 | +8.00 |",
+    ]
