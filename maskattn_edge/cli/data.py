@@ -77,11 +77,9 @@ def synthetic(
 def composed(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create.")],
     objects: Annotated[
-        Path, typer.Option(metavar="OBJECTS", help="Photographs with instances, such as COCO.")
+        Path, typer.Option(metavar="DIR", help="Photographs with instances, such as COCO.")
     ],
-    scenes: Annotated[
-        Path, typer.Option(metavar="SCENES", help="Labelled scenes, such as CamVid.")
-    ],
+    scenes: Annotated[Path, typer.Option(metavar="DIR", help="Labelled scenes, such as CamVid.")],
     images: Annotated[
         int, typer.Option(help="How many images: 80 % train, 10 % val, 10 % test.")
     ] = 2000,

@@ -72,8 +72,9 @@ def tiny_model(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def cli_environment() -> dict[str, str]:
-    """The environment of a subprocess that imports the package under test."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    """The environment of a subprocess that imports the package under test, before all others."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def test_two_engines_in_one_process(shipped, tools, tiny_file, cache):
         np.testing.assert_array_equal(one.infer(images_of(file)[0]).labels, alone[0])
 
 
-def test_ten_thousand_frames_take_no_more_memory(shipped):
+def test_a_hundred_thousand_frames_take_no_more_memory(shipped):
     file, _, result, _ = shipped
     image = images_of(file, 1)[0]
     with PlanEngine(file, result.engine.plan) as engine:
@@ -126,7 +127,7 @@ def test_ten_thousand_frames_take_no_more_memory(shipped):
         for _ in range(500):
             engine.infer(image)
         device, host = cuda.memory().free, resident_bytes()
-        for _ in range(10_000):
+        for _ in range(100_000):
             engine.infer(image)
         assert device - cuda.memory().free <= 4 << 20
         assert resident_bytes() - host <= 4 << 20
@@ -159,6 +160,91 @@ def test_a_truncated_plan_is_rebuilt(tiny_file, tools, cache):
     with pytest.raises(EngineError, match="refuses the plan") as caught:
         PlanEngine(tiny_file, first.plan[: len(first.plan) // 2])
     assert "\n" not in str(caught.value)
+
+
+def test_an_engine_of_another_gpu_is_built_anew(tiny_file, tools, cache):
+    elsewhere = replace(tools, device=replace(tools.device, name="Another GPU"))
+    other = build_engine(tiny_file, QUICK, cache, elsewhere).engine
+    own = msgspec.structs.replace(other.sidecar.fingerprint, device=tools.device.name)
+    miss = cache.find(own)
+    assert isinstance(miss, Miss)
+    assert "built on Another GPU, this is " in miss.reason
+    built = build_engine(tiny_file, QUICK, cache, tools)
+    assert "built on Another GPU" in built.rebuilt
+    assert built.engine.sidecar.fingerprint.device == tools.device.name
+
+
+@pytest.fixture
+def full_device():
+    """The GPU with nearly all of its memory taken."""
+    cuda, taken = Cuda.open(), []
+    cuda.make_current()
+    size = cuda.memory().free
+    while size > 1 << 18:
+        try:
+            taken.append(cuda.allocate(size))
+        except EngineError:
+            size //= 2
+    yield
+    for address in taken:
+        cuda.free(address)
+    cuda.close()
+
+
+def test_a_full_device_is_one_line(shipped, tiny_file, tools, cache, full_device):
+    file, _, result, _ = shipped
+    for work in (
+        lambda: PlanEngine(file, result.engine.plan),
+        lambda: build_engine(tiny_file, QUICK, cache, tools),
+    ):
+        with pytest.raises(EngineError) as caught:
+            work()
+        assert "\n" not in str(caught.value)
+        assert "memory" in str(caught.value).lower()
+    assert not list(cache.folder.glob("*.plan"))
+
+
+def test_after_a_full_device_all_is_well(shipped):
+    file, _, result, _ = shipped
+    with PlanEngine(file, result.engine.plan) as engine:
+        assert engine.infer(images_of(file, 1)[0]).labels.shape[-2:] == (128, 128)
+
+
+LOST = """
+import sys
+import numpy as np
+from cuda.bindings import driver
+from maskattn_edge.contract.errors import EngineError
+from maskattn_edge.contract.model_file import read_model_file
+from maskattn_edge.engines.tensorrt import PlanEngine
+
+file = read_model_file(sys.argv[1])
+engine = PlanEngine(file, open(sys.argv[2], "rb").read())
+image = np.zeros((1, 128, 128, 3), np.uint8)
+engine.infer(image)
+driver.cuDevicePrimaryCtxReset(driver.cuDeviceGet(0)[1])
+try:
+    engine.infer(image)
+except EngineError as error:
+    print("refused:", error, flush=True)
+import os
+os._exit(0)  # what a robot's supervisor does with a process whose GPU is gone: it starts another
+"""
+
+
+def test_a_lost_context_is_an_error_and_harms_nobody_else(shipped, cli_environment):
+    file, _, result, _ = shipped
+    with PlanEngine(file, result.engine.plan) as engine:
+        before = engine.infer(images_of(file, 1)[0]).labels
+        done = subprocess.run(
+            [sys.executable, "-c", LOST, str(file.path), str(result.engine.path)],
+            env=cli_environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.stdout.startswith("refused: CUDA's "), done.stdout + done.stderr
+        np.testing.assert_array_equal(engine.infer(images_of(file, 1)[0]).labels, before)
 
 
 def test_an_engine_that_answers_otherwise_is_refused(tiny_file, tools, cache):
