@@ -13,7 +13,7 @@ from torch import Tensor
 
 from maskattn_edge.contract.classes import IGNORE
 from maskattn_models.network import enlarge
-from maskattn_models.training.overlap import dice_loss, lovasz_softmax_loss
+from maskattn_models.training.overlap import dice_loss, dice_of_sums, lovasz_softmax_loss
 from maskattn_models.training.settings import Loss
 
 _BOUND = 4.0
@@ -43,7 +43,11 @@ def segmentation_loss(
     total = cross_entropy(
         logits, labels, label_smoothing=label_smoothing, class_weights=class_weights
     )
-    return total if loss == "cross-entropy" else total + _overlap_loss(logits, labels, loss)
+    if loss == "cross-entropy+dice":
+        return total + dice_loss(logits, labels)
+    if loss == "cross-entropy+lovasz":
+        return total + lovasz_softmax_loss(logits, labels)
+    return total
 
 
 def enlarged_segmentation_loss(
@@ -56,10 +60,11 @@ def enlarged_segmentation_loss(
 ) -> Tensor:
     """`segmentation_loss` of logits on the heads' grid, (B, K, H/2, W/2), enlarged.
 
-    On a GPU with Triton the cross-entropy is made without the large logits, unless the target is
-    smoothed; the result is the same.
+    On a GPU with Triton the result is made without the large logits, unless the target is
+    smoothed or the loss is one that sorts them.
     """
-    if label_smoothing != 0 or not logits.is_cuda or not _fused(logits.device):
+    fused = label_smoothing == 0 and loss in _FUSED and logits.is_cuda and _triton_works()
+    if not fused:
         return segmentation_loss(
             enlarge(logits.float()),
             labels,
@@ -67,38 +72,37 @@ def enlarged_segmentation_loss(
             class_weights=class_weights,
             loss=loss,
         )
-    from maskattn_models.training.fused_cross_entropy import enlarged_cross_entropy_sum
+    from maskattn_models.training.fused_losses import enlarged_losses
 
     weights = class_weights
     if weights is None:
         weights = torch.ones(logits.shape[1], device=logits.device)
-    total = enlarged_cross_entropy_sum(logits, labels, weights)
-    total = total / labelled_weight(labels, class_weights).clamp(min=1e-6)
+    sums = enlarged_losses(logits, labels, weights, overlap=loss != "cross-entropy")
+    total = sums.cross_entropy / labelled_weight(labels, class_weights).clamp(min=1e-6)
     if loss == "cross-entropy":
         return total
-    return total + _overlap_loss(enlarge(logits.float()), labels, loss)
+    return total + dice_of_sums(sums.common, sums.squares, sums.counts)
+
+
+_FUSED: tuple[Loss, ...] = ("cross-entropy", "cross-entropy+dice")
 
 
 @functools.cache
-def _fused(device: torch.device) -> bool:
-    """Whether the fused cross-entropy compiles and runs on this GPU."""
+def _triton_works() -> bool:
+    """Whether Triton's kernels compile and run on this machine's GPU."""
     try:
-        from maskattn_models.training.fused_cross_entropy import enlarged_cross_entropy_sum
+        from maskattn_models.training.fused_losses import enlarged_losses
 
-        logits = torch.zeros(1, 2, 1, 1, device=device)
-        labels = torch.zeros(1, 2, 2, dtype=torch.uint8, device=device)
-        enlarged_cross_entropy_sum(logits, labels, torch.ones(2, device=device))
+        logits = torch.zeros(1, 2, 1, 1, device="cuda")
+        labels = torch.zeros(1, 2, 2, dtype=torch.uint8, device="cuda")
+        enlarged_losses(logits, labels, torch.ones(2, device="cuda"), overlap=True)
     except ModuleNotFoundError:
         return False  # PyTorch's packages bring Triton where it exists
-    except Exception as error:  # noqa: BLE001 - a compiler may be missing, or the GPU too old
+    except Exception as error:  # a compiler may be missing, or the GPU be too old
         reason = " ".join(str(error).split())[:200]
         warnings.warn(f"training is slower: Triton does not work here ({reason})", stacklevel=2)
         return False
     return True
-
-
-def _overlap_loss(logits: Tensor, labels: Tensor, loss: Loss) -> Tensor:
-    return (dice_loss if loss == "cross-entropy+dice" else lovasz_softmax_loss)(logits, labels)
 
 
 def cross_entropy(

@@ -29,8 +29,14 @@ def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
     truth, valid = _one_hot(labels, logits.shape[1])
     common = (chance * truth).sum((0, 2, 3))  # (K,)
     count = truth.sum((0, 2, 3), dtype=torch.float32)
-    both = (chance.square() * valid).sum((0, 2, 3)) + count
-    return _mean_of_present(1 - 2 * common / both.clamp(min=1e-6), count > 0)
+    squares = (chance.square() * valid).sum((0, 2, 3))
+    return dice_of_sums(common, squares, count)
+
+
+def dice_of_sums(common: Tensor, squares: Tensor, counts: Tensor) -> Tensor:
+    """`dice_loss` of what a batch adds up to, (K,) float32 each: sum(p g), sum(p^2), sum(g^2)."""
+    dice = 2 * common / (squares + counts).clamp(min=1e-6)
+    return _mean_of_present(1 - dice, counts > 0)
 
 
 def lovasz_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:

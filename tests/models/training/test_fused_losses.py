@@ -12,23 +12,28 @@ from maskattn_models.training.loss import enlarged_segmentation_loss, segmentati
 CHECK = """
 import torch
 import torch.nn.functional as F
-from maskattn_models.training.fused_cross_entropy import enlarged_cross_entropy_sum
+from maskattn_models.training.fused_losses import enlarged_losses
+from maskattn_models.training.overlap import dice_loss, dice_of_sums
 
 torch.manual_seed(0)
-for shape in ((2, 5, 3, 4), (1, 17, 2, 2), (2, 33, 1, 3)):
+for shape in ((2, 5, 3, 4), (1, 17, 2, 18), (2, 33, 1, 3)):
     batch, classes, height, width = shape
     logits = (3 * torch.randn(shape)).requires_grad_()
     labels = torch.randint(0, classes, (batch, 2 * height, 2 * width)).byte()
     labels[0, 0] = labels[-1, -1, -1] = 255
     weights = torch.rand(classes) + 0.1
-    fused = enlarged_cross_entropy_sum(logits, labels, weights)
-    (2 * fused).backward()
-    found, logits.grad = logits.grad, None
     large = F.interpolate(logits, scale_factor=2, mode="bilinear")
     plain = F.cross_entropy(large, labels.long(), weights, ignore_index=255, reduction="sum")
-    (2 * plain).backward()
-    torch.testing.assert_close(fused, plain)
-    torch.testing.assert_close(found, logits.grad)
+    for overlap in (False, True):
+        sums = enlarged_losses(logits, labels, weights, overlap=overlap)
+        found, expected = 2 * sums.cross_entropy, 2 * plain
+        if overlap:
+            found = found + 30 * dice_of_sums(sums.common, sums.squares, sums.counts)
+            expected = expected + 30 * dice_loss(large, labels)
+        torch.testing.assert_close(found, expected)
+        gradient = torch.autograd.grad(found, logits)[0]
+        wanted = torch.autograd.grad(expected, logits, retain_graph=True)[0]
+        torch.testing.assert_close(gradient, wanted)
 print("equal")
 """
 
@@ -54,14 +59,15 @@ def test_without_a_gpu_it_is_the_plain_loss():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 @pytest.mark.parametrize("classes", [11, 133, 255])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_on_a_gpu(classes, dtype):
+@pytest.mark.parametrize("loss", ["cross-entropy", "cross-entropy+dice"])
+def test_on_a_gpu(classes, dtype, loss):
     torch.manual_seed(0)
     coarse = torch.randn(4, classes, 24, 40, device="cuda").to(dtype)
     coarse = coarse.contiguous(memory_format=torch.channels_last).requires_grad_()
     labels = torch.randint(0, classes, (4, 48, 80), device="cuda").byte()
     labels[1] = 255
     weights = torch.rand(classes, device="cuda") + 0.1
-    how = {"label_smoothing": 0.0, "class_weights": weights}
+    how = {"label_smoothing": 0.0, "class_weights": weights, "loss": loss}
     fused = enlarged_segmentation_loss(coarse, labels, **how)
     fused.backward()
     found, coarse.grad = coarse.grad, None
