@@ -102,6 +102,7 @@ def open(
     cache: Path | None = None,
     on_skip: Callable[[str, str], None] | None = None,
     on_step: OnStep | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Model:
     """Load a model, and run it once, so that the first picture takes no longer than the others.
 
@@ -111,7 +112,8 @@ def open(
         threads: CPU threads for one picture; None takes all cores that this process may use.
         cache: folder of what engines keep on this device; the user's cache folder if None.
         on_skip: told (engine, reason) of each engine that "auto" passed over.
-        on_step: told (phase, done, total) where an engine must be built or measured first.
+        on_step: told (phase, done, total) where an engine must be built first.
+        on_note: told in one line what "fastest" measured.
 
     Raises:
         UsageError: `engine` is unknown.
@@ -122,7 +124,13 @@ def open(
     if not isinstance(model, ModelFile):
         model = read_model_file(Path(model or default_model()))
     opened = open_engine(
-        model, backend=engine, threads=threads, cache=cache, on_skip=on_skip, on_step=on_step
+        model,
+        backend=engine,
+        threads=threads,
+        cache=cache,
+        on_skip=on_skip,
+        on_step=on_step,
+        on_note=on_note,
     )
     size = opened.spec.input
     try:
