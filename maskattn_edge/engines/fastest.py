@@ -64,7 +64,7 @@ def measure(
     file: ModelFile,
     engines: Mapping[str, Engine],
     *,
-    seconds: float = SECONDS,
+    seconds: float,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Median milliseconds of each engine on the model's own samples.
@@ -173,7 +173,7 @@ def open_fastest(
             return engine
     with ExitStack() as stack:
         engines = _open_all(file, open_named, stack, on_skip)
-        medians = measure(file, engines)
+        medians = measure(file, engines, seconds=SECONDS)
         winner = min(medians, key=lambda name: medians[name])
         found = Measured(
             engine=winner,
