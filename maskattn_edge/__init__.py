@@ -1,9 +1,9 @@
 """Low-resolution segmentation for small robots: run MaskAttn-UNet models, and others that fit.
 
->>> from pathlib import Path
->>> from maskattn_edge import Pipeline, open_engine, open_source
->>> with open_engine(Path("model.onnx")) as engine:  # doctest: +SKIP
-...     print(Pipeline(open_source("0"), engine).run().to_json())
+>>> import maskattn_edge
+>>> with maskattn_edge.open() as model:  # doctest: +SKIP
+...     for result in maskattn_edge.stream("0", model):
+...         print(result.areas(contours=False))
 
 Importing this package loads no back end: each name is imported when it is first used.
 """
@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from maskattn_edge.contract.model_file import ModelFile, read_model_file
     from maskattn_edge.contract.spec import ModelSpec
     from maskattn_edge.engines import Engine, open_engine
+    from maskattn_edge.model import Model, open
     from maskattn_edge.models import default_model
     from maskattn_edge.pipeline import Pipeline, Settings, Summary
     from maskattn_edge.preprocess import fit
     from maskattn_edge.segmentation import Segmentation
     from maskattn_edge.sinks import Outputs, Sink, open_sinks
     from maskattn_edge.sources import Frame, Source, open_source
+    from maskattn_edge.streaming import Stream, stream
 
 __all__ = [
     "Engine",
     "Frame",
     "MaskAttnError",
+    "Model",
     "ModelFile",
     "ModelSpec",
     "Outputs",
@@ -39,20 +42,24 @@ __all__ = [
     "Settings",
     "Sink",
     "Source",
+    "Stream",
     "Summary",
     "__version__",
     "default_model",
     "fit",
+    "open",
     "open_engine",
     "open_sinks",
     "open_source",
     "read_model_file",
+    "stream",
 ]
 
 _HOMES = {
     "Engine": "engines",
     "Frame": "sources",
     "MaskAttnError": "contract.errors",
+    "Model": "model",
     "ModelFile": "contract.model_file",
     "ModelSpec": "contract.spec",
     "Outputs": "sinks",
@@ -61,13 +68,16 @@ _HOMES = {
     "Settings": "pipeline",
     "Sink": "sinks",
     "Source": "sources",
+    "Stream": "streaming",
     "Summary": "pipeline",
     "default_model": "models",
     "fit": "preprocess",
+    "open": "model",
     "open_engine": "engines",
     "open_sinks": "sinks",
     "open_source": "sources",
     "read_model_file": "contract.model_file",
+    "stream": "streaming",
 }
 
 

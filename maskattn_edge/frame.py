@@ -1,4 +1,4 @@
-"""One picture from a source, and when it was taken."""
+"""One picture from a source, and when it passed each station."""
 
 from __future__ import annotations
 
@@ -35,3 +35,33 @@ class Frame:
             raise ContractError(
                 f"a frame is (H, W, 3) uint8, got shape {shape} of {self.image_bgr.dtype}"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameTimes:
+    """When a frame passed each station, in seconds of the monotonic clock; NaN = not yet.
+
+    `captured` by the camera, `taken` by the engine's thread, `prepared` as the network's input,
+    `inferred` with its labels on the host, `delivered` to a sink.
+    """
+
+    captured: float
+    taken: float = float("nan")
+    prepared: float = float("nan")
+    inferred: float = float("nan")
+    delivered: float = float("nan")
+
+    @property
+    def latency_ms(self) -> float:
+        """From the engine's taking the frame to its labels on the host."""
+        return (self.inferred - self.taken) * 1e3
+
+    @property
+    def engine_ms(self) -> float:
+        """Of that, the engine alone."""
+        return (self.inferred - self.prepared) * 1e3
+
+    @property
+    def age_ms(self) -> float:
+        """From capture to delivery."""
+        return (self.delivered - self.captured) * 1e3

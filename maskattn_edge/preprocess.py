@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskattn_edge.contract.errors import ContractError
+from maskattn_edge.contract.spec import InputSpec
 
 Resize = Literal["stretch", "letterbox"]
 
@@ -103,6 +104,26 @@ def fit(
     canvas = np.full((height, width, 3), PAD, np.uint8)
     canvas[place.top : place.top + place.height, place.left : place.left + place.width] = scaled
     return canvas, place
+
+
+def network_input(
+    image_bgr: NDArray[np.uint8], size: InputSpec
+) -> tuple[NDArray[np.uint8], Geometry]:
+    """A camera's frame as a network takes it.
+
+    Args:
+        image_bgr: (H, W, 3) uint8.
+        size: of the network's input, and how a frame is brought to it.
+
+    Returns:
+        (1, height, width, 3) uint8 RGB, and where the frame lies in it.
+
+    Raises:
+        ContractError: as `fit`.
+    """
+    grid, place = fit(image_bgr, height=size.height, width=size.width, resize=size.resize)
+    image_rgb = np.asarray(cv2.cvtColor(grid, cv2.COLOR_BGR2RGB), np.uint8)
+    return image_rgb[np.newaxis], place
 
 
 Numbers = TypeVar("Numbers", np.uint8, np.uint16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypedDict
@@ -13,31 +14,8 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.classes import IGNORE, palette
 from maskattn_edge.contract.errors import ContractError
 from maskattn_edge.contract.spec import ModelSpec
+from maskattn_edge.frame import Frame, FrameTimes
 from maskattn_edge.preprocess import Geometry, unfit_labels
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameTimes:
-    """When a frame passed each station, in seconds of the monotonic clock; NaN = not yet.
-
-    `captured` by the camera, `taken` by the engine's thread, `inferred` with its labels on the
-    host, `delivered` to a sink.
-    """
-
-    captured: float
-    taken: float = float("nan")
-    inferred: float = float("nan")
-    delivered: float = float("nan")
-
-    @property
-    def latency_ms(self) -> float:
-        """From the engine's taking the frame to its labels on the host."""
-        return (self.inferred - self.taken) * 1e3
-
-    @property
-    def age_ms(self) -> float:
-        """From capture to delivery."""
-        return (self.delivered - self.captured) * 1e3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,7 +66,9 @@ class Segmentation:
         spec: of the model that gave the answer.
         place: where the frame lies in the grid; None when the input was the frame itself.
         instances: found objects, for tasks that have them.
-        times: the frame's stations, where it came through the pipeline.
+        times: the frame's stations, where they are known.
+        frame: the frame itself, where it is known. It keeps the picture in memory:
+            `dataclasses.replace(result, frame=None)` lets go of it.
 
     Raises:
         ContractError: an array has another shape or dtype, or the grid is not the model's.
@@ -99,6 +79,7 @@ class Segmentation:
     place: Geometry | None = None
     instances: Instances | None = None
     times: FrameTimes | None = None
+    frame: Frame | None = None
 
     def __post_init__(self) -> None:
         _check("labels", self.labels, np.uint8, 2)
@@ -110,9 +91,9 @@ class Segmentation:
                 f"the instance map is {self.instances.map.shape}, the model's grid is {grid}"
             )
 
-    def at(self, place: Geometry, times: FrameTimes) -> Segmentation:
+    def at(self, place: Geometry, times: FrameTimes, frame: Frame | None = None) -> Segmentation:
         """The same answer for the frame that lies at `place`."""
-        return replace(self, place=place, times=times)
+        return replace(self, place=place, times=times, frame=frame)
 
     @cached_property
     def frame_labels(self) -> NDArray[np.uint8]:
@@ -133,19 +114,23 @@ class Segmentation:
         colors: NDArray[np.uint8] = palette(self.spec.classes)[self.frame_labels]
         return colors
 
-    def overlay(self, image_bgr: NDArray[np.uint8], *, opacity: float = 0.5) -> NDArray[np.uint8]:
+    def overlay(
+        self, image_bgr: NDArray[np.uint8] | None = None, *, opacity: float = 0.5
+    ) -> NDArray[np.uint8]:
         """The frame under its coloured labels, class borders drawn sharp.
 
         Args:
-            image_bgr: (H, W, 3) uint8, the frame.
+            image_bgr: (H, W, 3) uint8, the frame; not needed where the answer knows it.
             opacity: 0 shows the frame alone, 1 the colours alone.
 
         Returns:
             (H, W, 3) uint8 BGR, a new array.
 
         Raises:
-            ContractError: `opacity` is not within 0..1, or the image has another size.
+            ContractError: `opacity` is not within 0..1, the image has another size, or there is
+                none.
         """
+        image_bgr = self._picture() if image_bgr is None else image_bgr
         if not 0 <= opacity <= 1:
             raise ContractError(f"opacity must be from 0 to 1, got {opacity}")
         labels = self.frame_labels
@@ -160,6 +145,18 @@ class Segmentation:
             edge = _borders(labels, self.frame_instances)
             mixed[edge] = (0.35 * colors[edge] + 0.65 * 255).astype(np.uint8)
         return np.asarray(mixed, dtype=np.uint8)
+
+    def mask(self, of: int | str) -> NDArray[np.bool_]:
+        """Where the frame shows a class, (H, W) bool.
+
+        Args:
+            of: the class, by number or name.
+
+        Raises:
+            ContractError: the model has no such class.
+        """
+        mask: NDArray[np.bool_] = self.frame_labels == self.class_id(of)
+        return mask
 
     def contours(self, label: int) -> list[NDArray[np.int32]]:
         """Outer and inner outlines of a class in the frame, each (points, 2) int32 x, y."""
@@ -181,11 +178,41 @@ class Segmentation:
             for label in order
         ]
 
+    def as_dict(self) -> dict[str, object]:
+        """What the frame shows, ready for JSON: a line of `--jsonl`, as `sinks/jsonl.py` says."""
+        from maskattn_edge.record import record
+
+        return record(self)
+
+    def to_json(self) -> str:
+        """The same as JSON text, in one line."""
+        return json.dumps(self.as_dict(), separators=(",", ":"), allow_nan=False)
+
+    def class_id(self, of: int | str) -> int:
+        """The label of a class that is given by number or name.
+
+        Raises:
+            ContractError: the model has no such class.
+        """
+        names = [entry.name for entry in self.spec.classes]
+        if of in names:
+            return names.index(str(of))
+        if isinstance(of, int) and 0 <= of < len(names):
+            return of
+        raise ContractError(
+            f"{self.spec.name} has no class {of!r}; its classes are {', '.join(names)}"
+        )
+
     def class_name(self, label: int) -> str:
         """Name of a label; "ignore" for 255, the number for one without a class."""
         if label < len(self.spec.classes):
             return self.spec.classes[label].name
         return "ignore" if label == IGNORE else str(label)
+
+    def _picture(self) -> NDArray[np.uint8]:
+        if self.frame is None:
+            raise ContractError("this answer does not know its frame: give overlay() the picture")
+        return self.frame.image_bgr
 
 
 def _borders(labels: NDArray[np.uint8], instances: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from maskattn_benchmarks.results import Report, write_results
 from maskattn_edge.contract.atomic import write_text
 from maskattn_edge.contract.errors import SinkError
 from maskattn_edge.engines import BACKENDS
+
+_PROVIDERS = {
+    "onnxruntime-cuda": "CUDAExecutionProvider",
+    "onnxruntime-tensorrt": "TensorrtExecutionProvider",
+}
 
 
 def write_reports(folder: Path, report: Report) -> None:
@@ -29,5 +35,17 @@ def write_reports(folder: Path, report: Report) -> None:
 
 
 def installed_engines() -> list[str]:
-    """Back ends whose package is installed, best first; each is named like its package."""
-    return [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
+    """Back ends whose package is installed, best first.
+
+    Those of ONNX Runtime for GPUs count where the installed one was built for them.
+    """
+    return [name for name, entry in BACKENDS.items() if _installed(name, entry.package)]
+
+
+def _installed(name: str, package: str) -> bool:
+    if importlib.util.find_spec(package) is None:
+        return False
+    if name not in _PROVIDERS:
+        return True
+    ort = importlib.import_module(package)
+    return _PROVIDERS[name] in ort.get_available_providers()

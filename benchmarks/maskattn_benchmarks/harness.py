@@ -18,9 +18,10 @@ from maskattn_benchmarks.results import Samples
 from maskattn_edge.contract.errors import ContractError, EngineError, SourceError
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.engines import Engine
+from maskattn_edge.frame import FrameTimes
 from maskattn_edge.latency import LatencySettings
-from maskattn_edge.preprocess import fit
-from maskattn_edge.segmentation import FrameTimes, Segmentation
+from maskattn_edge.preprocess import network_input
+from maskattn_edge.segmentation import Segmentation
 
 Clock = Callable[[], float]
 
@@ -141,9 +142,7 @@ def segment(
     Returns:
         The answer, placed in the frame; when the frame was scaled, and when labels were there.
     """
-    size = engine.spec.input
-    grid, place = fit(image_bgr, height=size.height, width=size.width, resize=size.resize)
-    image = np.asarray(cv2.cvtColor(grid, cv2.COLOR_BGR2RGB), np.uint8)[np.newaxis]
+    image, place = network_input(image_bgr, engine.spec.input)
     scaled = clock()
     answer = engine.infer(image)
     inferred = clock()

@@ -71,7 +71,12 @@ def run(
         int | None, typer.Option(metavar="N", min=1, help="Stop after so many frames.")
     ] = None,
     engine: Annotated[
-        str, typer.Option(metavar="NAME", help="Back end: auto, tensorrt, openvino or onnxruntime.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="tensorrt, onnxruntime-tensorrt, onnxruntime-cuda, openvino, onnxruntime; auto: "
+            "the first of these that loads; fastest: the winner of two seconds, remembered.",
+        ),
     ] = "auto",
     threads: Annotated[
         int | None,
@@ -81,7 +86,10 @@ def run(
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of TensorRT engines, as given to `build`."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder of TensorRT engines, as given to `build`, and of what fastest found.",
+        ),
     ] = None,
     opacity: Annotated[
         float, typer.Option(metavar="X", min=0, max=1, help="Of the colours over the frame.")
@@ -166,7 +174,8 @@ def _run(
     from maskattn_edge.sinks import open_sinks
     from maskattn_edge.sources import open_source
 
-    skipped: list[str] = []
+    skipped: dict[str, list[str]] = {}
+    notes: list[str] = []
     with ExitStack() as stack:
         source = stack.enter_context(open_source(uri))
         with phases() as on_step:
@@ -174,13 +183,15 @@ def _run(
                 file,
                 backend=engine,
                 threads=threads,
-                on_skip=lambda name, reason: skipped.append(f"not {name}: {reason}"),
+                on_skip=lambda name, reason: skipped.setdefault(reason, []).append(name),
+                on_note=notes.append,
                 on_step=on_step,
                 cache=cache,
             )
         stack.enter_context(opened)
         sinks = [stack.enter_context(sink) for sink in open_sinks(outputs, source)]
-        _say(f"engine: {opened.name} on {opened.device}", *skipped)
+        _say(f"engine: {opened.name} on {opened.device}", *notes)
+        _say(*(f"not {', '.join(names)}: {reason}" for reason, names in skipped.items()))
         if not file.described:
             _say(f"warning: {file.path} has no description; its classes are shown as numbers")
         _say(*(sink.notice for sink in sinks if sink.notice))

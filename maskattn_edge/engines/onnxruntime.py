@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskattn_edge.contract.errors import EngineError, ModelFileError
+from maskattn_edge.contract.errors import EngineError
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.engines.engine import Engine
+from maskattn_edge.engines.ort_session import load_onnxruntime, one_line, open_session
 from maskattn_edge.engines.quantization import unsigned_after_relu
-from maskattn_edge.optional import require
 
 
 class OnnxRuntimeEngine(Engine):
@@ -30,7 +29,7 @@ class OnnxRuntimeEngine(Engine):
 
     def __init__(self, file: ModelFile, *, threads: int | None = None) -> None:
         super().__init__(file)
-        ort = require("onnxruntime", purpose="running a model on the CPU", extra="export")
+        ort = load_onnxruntime("running a model on the CPU")
         self.threads = threads or len(os.sched_getaffinity(0))
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
@@ -39,14 +38,8 @@ class OnnxRuntimeEngine(Engine):
         # Workers spin within a frame, which saves a fifth of its time, but not between frames,
         # where they would take a core from capture and scaling.
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        try:
-            # From memory, not by path: the bytes were validated, and no path in them is followed.
-            self._session: Any = ort.InferenceSession(
-                unsigned_after_relu(file.data), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its exception types are not public
-            reason = str(error).splitlines()[0]
-            raise ModelFileError(f"{file.path}: ONNX Runtime refuses it: {reason}") from error
+        data = unsigned_after_relu(file.data)
+        self._session = open_session(ort, file, data, options, ["CPUExecutionProvider"])
         self._outputs = [port.name for port in file.outputs]
 
     @property
@@ -58,7 +51,7 @@ class OnnxRuntimeEngine(Engine):
         try:
             answers = self._session.run(self._outputs, {"image": image_nhwc})
         except Exception as error:  # its exception types are not public
-            raise EngineError(f"ONNX Runtime failed: {str(error).splitlines()[0]}") from error
+            raise EngineError(f"ONNX Runtime failed: {one_line(error)}") from error
         return dict(zip(self._outputs, answers, strict=True))
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.errors import EngineError, ModelFileError
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.engines.engine import Engine
+from maskattn_edge.engines.openvino_argmax import replace_argmax
 from maskattn_edge.optional import require
 
 
@@ -41,6 +42,7 @@ class OpenVinoEngine(Engine):
         try:
             core = openvino.Core()
             model = core.read_model(file.data)
+            replace_argmax(openvino, model)
             self._request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
         except Exception as error:  # its exception types are not public
             reason = str(error).strip().splitlines()[-1]

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from maskattn_edge.frame import Frame
+from maskattn_edge.frame import Frame, FrameTimes
 from maskattn_edge.pipeline.figures import Samples
 from maskattn_edge.pipeline.meters import Meter
 from maskattn_edge.pipeline.slot import Slot
 from maskattn_edge.pipeline.stats import OutputStats
 from maskattn_edge.pipeline.stop import Stop
 from maskattn_edge.pipeline.summary import OutputSummary
-from maskattn_edge.segmentation import FrameTimes, Segmentation
+from maskattn_edge.segmentation import Segmentation
 from maskattn_edge.sinks.sink import Sink
 
 

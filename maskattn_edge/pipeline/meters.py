@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from maskattn_edge.frame import FrameTimes
 from maskattn_edge.pipeline.figures import Percentiles, Recent, Samples, Window
-from maskattn_edge.segmentation import FrameTimes
 
 
 class Meter:
@@ -59,11 +59,11 @@ class Meters:
         self.latency, self.engine = Meter(), Meter()
         self.age, self.labels_age = Meter(), Recent()
 
-    def count(self, times: FrameTimes, *, engine_ms: float, delivered: bool) -> None:
+    def count(self, times: FrameTimes, *, delivered: bool) -> None:
         """A frame got its labels; without sinks to be `delivered` to, that is its end."""
         age_ms = (times.inferred - times.captured) * 1e3
         self.latency.add(times.inferred, times.latency_ms)
-        self.engine.add(times.inferred, engine_ms)
+        self.engine.add(times.inferred, times.engine_ms)
         self.labels_age.add(times.inferred, age_ms)
         if not delivered:
             self.age.add(times.inferred, age_ms)

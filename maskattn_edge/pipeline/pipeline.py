@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from maskattn_edge.engines.engine import Engine
 from maskattn_edge.frame import Frame
@@ -21,8 +19,8 @@ from maskattn_edge.pipeline.settings import Settings
 from maskattn_edge.pipeline.slot import Slot
 from maskattn_edge.pipeline.stop import Stop, stopped_by_signals
 from maskattn_edge.pipeline.summary import Progress, Summary
-from maskattn_edge.preprocess import fit
-from maskattn_edge.segmentation import FrameTimes, Segmentation
+from maskattn_edge.segmentation import Segmentation
+from maskattn_edge.segmenter import segment
 from maskattn_edge.sinks.sink import Sink
 from maskattn_edge.sources.source import Source
 
@@ -153,18 +151,10 @@ class Pipeline:
                 on_progress(self._account.progress(self._clock()))
 
     def _process(self, frame: Frame) -> None:
-        taken = self._clock()
-        size = self._engine.spec.input
-        grid, place = fit(frame.image_bgr, height=size.height, width=size.width, resize=size.resize)
-        image: NDArray[np.uint8] = np.asarray(cv2.cvtColor(grid, cv2.COLOR_BGR2RGB), np.uint8)
-        prepared = self._clock()
-        answer = self._engine.infer(image[np.newaxis])
-        inferred = self._clock()
-        times = FrameTimes(captured=frame.captured, taken=taken, inferred=inferred)
-        self._meters.count(
-            times, engine_ms=(inferred - prepared) * 1e3, delivered=bool(self._deliveries)
-        )
-        self._deliver(frame, answer.at(place, times))
+        answer = segment(self._engine, frame, self._clock)
+        assert answer.times is not None
+        self._meters.count(answer.times, delivered=bool(self._deliveries))
+        self._deliver(frame, answer)
 
     def _deliver(self, frame: Frame, answer: Segmentation) -> None:
         for delivery in self._deliveries:

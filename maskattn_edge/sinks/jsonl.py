@@ -20,16 +20,12 @@ A line, here with breaks:
 
 from __future__ import annotations
 
-import json
-import math
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from maskattn_edge.frame import Frame
 from maskattn_edge.line_file import LineFile
-from maskattn_edge.preprocess import Geometry
-from maskattn_edge.segmentation import FrameTimes, Segmentation
+from maskattn_edge.segmentation import Segmentation
 from maskattn_edge.sinks.sink import Sink, cannot_write
 
 
@@ -57,9 +53,9 @@ class JsonLinesSink(Sink):
             SinkError: it cannot be written; no part of it stays in the file.
             BrokenPipeError: whoever reads the standard output has gone.
         """
-        entry = record(frame, segmentation)
+        line = replace(segmentation, frame=frame).to_json()
         try:
-            self._file.write(json.dumps(entry, separators=(",", ":"), allow_nan=False))
+            self._file.write(line)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -68,62 +64,3 @@ class JsonLinesSink(Sink):
     def close(self) -> None:
         """Close the file; standard output stays open."""
         self._file.close()
-
-
-def record(frame: Frame, segmentation: Segmentation) -> dict[str, object]:
-    """The JSON object of one frame, as the module says."""
-    times = segmentation.times or FrameTimes(captured=frame.captured)
-    height, width = frame.image_bgr.shape[:2]
-    entry: dict[str, object] = {
-        "index": frame.index,
-        "name": frame.name,
-        "width": width,
-        "height": height,
-        "times_ms": {
-            "captured": _ms(times.captured * 1e3),
-            "taken": _ms(times.taken * 1e3),
-            "inferred": _ms(times.inferred * 1e3),
-            "delivered": _ms(times.delivered * 1e3),
-        },
-        "latency_ms": _ms(times.latency_ms),
-        "age_ms": _ms(times.age_ms),
-        "classes": segmentation.areas(),
-    }
-    if segmentation.instances is not None:
-        entry["instances"] = _instances(segmentation)
-    return entry
-
-
-def _ms(value: float) -> float | None:
-    return round(value, 3) if math.isfinite(value) else None
-
-
-def _instances(segmentation: Segmentation) -> list[dict[str, object]]:
-    table = segmentation.instances
-    assert table is not None
-    present = np.flatnonzero(table.score > 0).tolist()
-    return [
-        {
-            "number": row + 1,
-            "id": int(table.label[row]),
-            "name": segmentation.class_name(int(table.label[row])),
-            "score": round(float(table.score[row]), 4),
-            "box": _frame_box(table.box[row].tolist(), segmentation.place),
-        }
-        for row in present
-    ]
-
-
-def _frame_box(box: list[int], place: Geometry | None) -> list[int]:
-    """A box of the network's grid in pixels of the frame."""
-    if place is None:
-        return box
-    across, down = place.frame_width / place.width, place.frame_height / place.height
-    x0, y0, x1, y1 = box
-    corners = (
-        ((x0 - place.left) * across, place.frame_width),
-        ((y0 - place.top) * down, place.frame_height),
-        ((x1 - place.left) * across, place.frame_width),
-        ((y1 - place.top) * down, place.frame_height),
-    )
-    return [min(max(round(value), 0), end) for value, end in corners]

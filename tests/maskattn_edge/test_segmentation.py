@@ -8,8 +8,9 @@ import pytest
 from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.contract.errors import ContractError
 from maskattn_edge.contract.spec import InputSpec, ModelSpec, PrecisionSpec
+from maskattn_edge.frame import FrameTimes
 from maskattn_edge.preprocess import geometry
-from maskattn_edge.segmentation import FrameTimes, Instances, Segmentation
+from maskattn_edge.segmentation import Instances, Segmentation
 
 SPEC = ModelSpec(
     name="test",

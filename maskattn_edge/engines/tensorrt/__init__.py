@@ -7,6 +7,7 @@ Only `library` and `builder` know TensorRT's API for building, only `plan` the o
 only `cuda` the driver's.
 """
 
+from maskattn_edge.engines.gpu import DeviceFacts
 from maskattn_edge.engines.tensorrt.build import BuildResult, build_engine
 from maskattn_edge.engines.tensorrt.cache import (
     CachedEngine,
@@ -15,7 +16,7 @@ from maskattn_edge.engines.tensorrt.cache import (
     default_cache_folder,
 )
 from maskattn_edge.engines.tensorrt.engine import TensorRTEngine
-from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, DeviceFacts, Fingerprint
+from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, Fingerprint
 from maskattn_edge.engines.tensorrt.plan_engine import PlanEngine
 from maskattn_edge.engines.tensorrt.sidecar import Agreement, Sidecar
 from maskattn_edge.engines.tensorrt.toolchain import Toolchain, this_machine

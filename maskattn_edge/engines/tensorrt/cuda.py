@@ -12,7 +12,6 @@ from __future__ import annotations
 import ctypes
 import importlib
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -20,26 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskattn_edge.contract.errors import EngineError, MissingDependencyError
-from maskattn_edge.engines.tensorrt.fingerprint import DeviceFacts
+from maskattn_edge.engines.gpu import NO_DRIVER, DeviceFacts, driver_version
 
-_KERNEL_MODULE = Path("/sys/module/nvidia/version")
-_NO_DRIVER = (
-    "no NVIDIA GPU can be used: the driver's library libcuda.so.1 is not there; a container needs "
-    "the NVIDIA runtime"
-)
 _HOST_MAPPED = 2  # CU_MEMHOSTALLOC_DEVICEMAP
-
-
-def check_driver() -> None:
-    """Ask, at no cost, whether this machine has NVIDIA's driver.
-
-    Raises:
-        EngineError: it has none.
-    """
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError as error:
-        raise EngineError(_NO_DRIVER) from error
 
 
 class HostBuffer(NamedTuple):
@@ -83,7 +65,7 @@ class Cuda:
         except EngineError as error:
             raise EngineError(f"no NVIDIA GPU can be used: {error}") from error
         except Exception as error:  # the binding finds the driver's library on its first call
-            raise EngineError(_NO_DRIVER) from error
+            raise EngineError(NO_DRIVER) from error
         self._context: Any = None
 
     @classmethod
@@ -106,13 +88,11 @@ class Cuda:
     def facts(self) -> DeviceFacts:
         """Name, compute capability and driver; needs no context."""
         name = self._call("cuDeviceGetName", 256, self._device)
-        cuda = int(self._call("cuDriverGetVersion"))
-        kernel = _KERNEL_MODULE.read_text().strip() if _KERNEL_MODULE.is_file() else "unknown"
         return DeviceFacts(
             name=bytes(name).split(b"\0")[0].decode(errors="replace"),
             sm=f"{self._attribute('COMPUTE_CAPABILITY_MAJOR')}."
             f"{self._attribute('COMPUTE_CAPABILITY_MINOR')}",
-            driver=f"{kernel}, CUDA {cuda // 1000}.{cuda % 1000 // 10}",
+            driver=driver_version(int(self._call("cuDriverGetVersion"))),
         )
 
     @property

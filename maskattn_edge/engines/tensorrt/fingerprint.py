@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
 from maskattn_edge.contract.errors import UsageError
+from maskattn_edge.engines.gpu import DeviceFacts
 
 _Short = Annotated[str, msgspec.Meta(max_length=256)]
 
 DEFAULT_WORKSPACE_MB = 256
-
-
-@dataclass(frozen=True)
-class DeviceFacts:
-    """A GPU: its name, its compute capability as in "8.7", and the driver's version."""
-
-    name: str
-    sm: str
-    driver: str
 
 
 class BuildOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from maskattn_edge.contract.model_file import ModelFile
+from maskattn_edge.engines.gpu import DeviceFacts, check_driver
 from maskattn_edge.engines.tensorrt.builder import OnStep
 from maskattn_edge.engines.tensorrt.child import build_in_child
-from maskattn_edge.engines.tensorrt.cuda import Cuda, check_driver
-from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, DeviceFacts
+from maskattn_edge.engines.tensorrt.cuda import Cuda
+from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions
 from maskattn_edge.engines.tensorrt.library import load_tensorrt
 from maskattn_edge.engines.tensorrt.preflight import BuildMemory, host_memory_mb
 from maskattn_edge.engines.tensorrt.request import BuildRequest, Built

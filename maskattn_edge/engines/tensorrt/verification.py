@@ -17,18 +17,15 @@ from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.contract.spec import Golden, InputSpec
 from maskattn_edge.engines.engine import Engine
 from maskattn_edge.engines.onnxruntime import OnnxRuntimeEngine
+from maskattn_edge.engines.samples import sample_images
 from maskattn_edge.engines.tensorrt.sidecar import Agreement
-from maskattn_edge.pictures import decode_labels, decode_rgb
-from maskattn_edge.preprocess import fit
+from maskattn_edge.pictures import decode_labels
 from maskattn_edge.scores import confusion_matrix, iou_per_class
 from maskattn_edge.segmentation import Instances, Segmentation
 
 SMALLEST_CLASS = 0.002
 """Share of the pixels that a class fills in either answer to count for the mIoU: a class of three
 pixels would decide it otherwise."""
-
-_DRAWN = 4
-"""Images where the file brings none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +78,7 @@ def reference_of(file: ModelFile) -> Reference:
         ModelFileError: ONNX Runtime refuses the file.
     """
     size = {"height": file.spec.input.height, "width": file.spec.input.width}
-    images = [decode_rgb(sample.image, **size) for sample in file.spec.samples] or _drawn(file)
+    images = sample_images(file)
     with OnnxRuntimeEngine(file) as engine:
         answers = [engine.infer(image[None]) for image in images]
     if file.spec.samples:
@@ -205,18 +202,3 @@ def _golden_objects(sample: Golden, size: InputSpec) -> Instances | None:
         score=np.array(sample.instance_score, np.float32),
         box=np.zeros((rows, 4), np.int32),
     )
-
-
-def _drawn(file: ModelFile) -> list[NDArray[np.uint8]]:
-    from maskattn_edge.synthetic import render_image
-
-    size = file.spec.input
-    return [
-        fit(
-            np.ascontiguousarray(render_image(seed, height=240, width=320).image_bgr[..., ::-1]),
-            height=size.height,
-            width=size.width,
-            resize=size.resize,
-        )[0]
-        for seed in range(_DRAWN)
-    ]

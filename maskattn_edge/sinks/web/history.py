@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from maskattn_edge.segmentation import FrameTimes
+from maskattn_edge.frame import FrameTimes
 
 SECONDS = 60
 _COUNTS = ("captured", "processed", "dropped")

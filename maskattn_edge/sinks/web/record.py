@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskattn_edge.contract.errors import SinkError
-from maskattn_edge.frame import Frame
+from maskattn_edge.frame import Frame, FrameTimes
 from maskattn_edge.preprocess import scale_image
-from maskattn_edge.segmentation import FrameTimes, Segmentation
+from maskattn_edge.segmentation import Segmentation
 
 MAX_SIDE = 960
 """A larger picture is sent smaller: it would cost more than a screen shows."""

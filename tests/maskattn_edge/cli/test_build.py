@@ -6,7 +6,7 @@ import pytest
 
 from maskattn_edge.cli import app
 from maskattn_edge.contract.errors import EngineError
-from maskattn_edge.engines.tensorrt.fingerprint import DeviceFacts
+from maskattn_edge.engines.gpu import DeviceFacts
 from maskattn_edge.engines.tensorrt.preflight import BuildMemory
 from maskattn_edge.engines.tensorrt.request import Built
 from maskattn_edge.engines.tensorrt.sidecar import Agreement

@@ -1,6 +1,7 @@
 """`run`, `inspect` and `models` as a user types them."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from onnx import TensorProto, helper
 from maskattn_edge.cli import run as run_module
 from maskattn_edge.cli.app import run_command
 from maskattn_edge.cli.optional_value import with_web_address
+from maskattn_edge.contract.errors import EngineError
 from maskattn_edge.models import shipped_models
 from maskattn_edge.pipeline import Progress
 
@@ -90,13 +92,18 @@ def test_skipped_engines_are_told(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in ("tensorrt", "openvino"):
-        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+
+    def no_driver() -> None:
+        raise EngineError("no NVIDIA GPU can be used")
+
+    monkeypatch.setattr("maskattn_edge.engines.gpu.load_driver", no_driver)
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 96, 3), np.uint8))
     assert run_command(["run", str(tiny_model), "--source", str(tmp_path / "a.png")]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("engine: onnxruntime on CPU")
-    assert lines[1].startswith("not tensorrt: ")
+    gpu_engines = "tensorrt, onnxruntime-tensorrt, onnxruntime-cuda"
+    assert lines[1] == f"not {gpu_engines}: no NVIDIA GPU can be used"
     assert lines[2].startswith("not openvino: ")
     assert "pip install 'maskattn-edge[openvino]'" in lines[2]
 
@@ -292,3 +299,20 @@ def test_a_service_is_ready_serves_its_page_and_stops(
     kinds = [json.loads(line)["kind"] for line in stats.read_text().splitlines()]
     assert kinds[0] == "stats"
     assert kinds[-1] == "summary"
+
+
+def test_the_fastest_engine_is_measured_then_remembered(
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("maskattn_edge.engines.fastest.SECONDS", 0.02)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 96, 3), np.uint8))
+    line = ["run", str(tiny_model), "--source", str(tmp_path / "a.png"), "--engine", "fastest"]
+    said = []
+    for _ in range(2):
+        assert run_command([*line, "--cache", str(tmp_path / "cache")]) == 0
+        said.append(capsys.readouterr().err.splitlines()[1])
+    assert re.fullmatch(r"fastest: .*onnxruntime \d+\.\d\d ms.*, 0\.02 s in all", said[0])
+    assert "; remembered from 20" in said[1]

@@ -52,7 +52,7 @@ def brightest(tmp_path):
     return path
 
 
-CPU_BACKENDS = [name for name in BACKENDS if name != "tensorrt"]  # its tests are in tensorrt/
+CPU_BACKENDS = ["openvino", "onnxruntime"]  # tests of the others: tensorrt/, test_ort_gpu.py
 
 
 @pytest.mark.parametrize("backend", CPU_BACKENDS)
@@ -83,7 +83,7 @@ def test_images_that_do_not_fit(brightest, image):
 
 def test_unknown_engine(brightest):
     with pytest.raises(
-        UsageError, match="unknown engine 'cuda'; available: auto, tensorrt, openvino"
+        UsageError, match="unknown engine 'cuda'; available: auto, fastest, tensorrt, onnxruntime-t"
     ):
         open_engine(brightest, backend="cuda")
 
@@ -97,11 +97,12 @@ def test_auto_says_what_it_passed_over(brightest, monkeypatch):
 
     monkeypatch.setattr("maskattn_edge.engines.openvino.require", missing)
     monkeypatch.setattr("maskattn_edge.engines.tensorrt.engine.this_machine", broken)
+    monkeypatch.setattr("maskattn_edge.engines.ort_gpu.gpu_facts", broken)
     skipped = []
     with open_engine(brightest, on_skip=lambda *why: skipped.append(why)) as engine:
         assert engine.name == "onnxruntime"
-    assert [name for name, _ in skipped] == ["tensorrt", "openvino"]
-    assert skipped[0][1] == "no NVIDIA GPU can be used"
+    assert [name for name, _ in skipped] == list(BACKENDS)[:-1]
+    assert {reason for _, reason in skipped[:3]} == {"no NVIDIA GPU can be used"}
     with pytest.raises(MissingDependencyError, match="pip install"):
         open_engine(brightest, backend="openvino")
 
@@ -119,5 +120,6 @@ def test_a_graph_that_the_back_end_refuses_is_one_line(backend, brightest):
 
 
 def test_every_entry_of_the_table_exists():
-    for module, name in table.BACKENDS.values():
-        assert hasattr(importlib.import_module(module), name)
+    for name, entry in table.BACKENDS.items():
+        engine = getattr(importlib.import_module(entry.module), entry.class_name)
+        assert engine.name == name

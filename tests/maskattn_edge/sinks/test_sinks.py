@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -13,10 +14,11 @@ import pytest
 
 from maskattn_edge.contract import ClassInfo, InputSpec, ModelSpec, PrecisionSpec, palette
 from maskattn_edge.contract.errors import ContractError, SinkError, UsageError
+from maskattn_edge.frame import FrameTimes
 from maskattn_edge.preprocess import geometry
-from maskattn_edge.segmentation import FrameTimes, Instances, Segmentation
+from maskattn_edge.segmentation import Instances, Segmentation
 from maskattn_edge.sinks import Outputs, encoder, open_sinks, window
-from maskattn_edge.sinks.jsonl import JsonLinesSink, record
+from maskattn_edge.sinks.jsonl import JsonLinesSink
 from maskattn_edge.sinks.masks import MasksSink
 from maskattn_edge.sinks.png import encode_palette_png
 from maskattn_edge.sinks.video import VideoSink
@@ -214,7 +216,7 @@ def test_jsonl_of_instances_in_pixels_of_the_frame() -> None:
         box=np.array([[0, 0, 4, 8], [0, 0, 0, 0]], np.int32),
     )
     answer = Segmentation(labels=answer.labels, spec=SPEC, place=answer.place, instances=table)
-    entry = record(frame, answer)
+    entry = replace(answer, frame=frame).as_dict()
     assert entry["instances"] == [
         {"number": 1, "id": 1, "name": "cup", "score": 0.75, "box": [0, 0, 30, 40]}
     ]

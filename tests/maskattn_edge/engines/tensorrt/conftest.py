@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from maskattn_edge.contract.model_file import read_model_file
+from maskattn_edge.engines.gpu import DeviceFacts
 from maskattn_edge.engines.tensorrt.cache import EngineCache
-from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, DeviceFacts
+from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions
 from maskattn_edge.engines.tensorrt.preflight import BuildMemory
 from maskattn_edge.engines.tensorrt.request import Built
 from maskattn_edge.engines.tensorrt.sidecar import Agreement

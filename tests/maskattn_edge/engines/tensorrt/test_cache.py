@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from maskattn_edge.contract.errors import EngineError, EngineVerificationError, UsageError
+from maskattn_edge.engines.gpu import DeviceFacts
 from maskattn_edge.engines.tensorrt.build import build_engine
 from maskattn_edge.engines.tensorrt.cache import CachedEngine, EngineCache, Miss
 from maskattn_edge.engines.tensorrt.engine import ready_engine
-from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, DeviceFacts, fingerprint
+from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, fingerprint
 from maskattn_edge.engines.tensorrt.sidecar import MAX_SIDECAR_BYTES, Agreement, decode_sidecar
 
 ORIN = DeviceFacts(name="Orin", sm="8.7", driver="540.4, CUDA 12.6")
@@ -232,7 +233,8 @@ from pathlib import Path
 from maskattn_edge.contract.model_file import read_model_file
 from maskattn_edge.engines.tensorrt.build import build_engine
 from maskattn_edge.engines.tensorrt.cache import CachedEngine, EngineCache
-from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, DeviceFacts, fingerprint
+from maskattn_edge.engines.gpu import DeviceFacts
+from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, fingerprint
 from maskattn_edge.engines.tensorrt.preflight import BuildMemory
 from maskattn_edge.engines.tensorrt.request import Built
 from maskattn_edge.engines.tensorrt.sidecar import Agreement

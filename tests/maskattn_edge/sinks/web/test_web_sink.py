@@ -16,9 +16,10 @@ import pytest
 from maskattn_edge.contract import ClassInfo, InputSpec, ModelSpec, PrecisionSpec
 from maskattn_edge.contract.errors import SinkError, UsageError
 from maskattn_edge.engines import open_engine
+from maskattn_edge.frame import FrameTimes
 from maskattn_edge.pipeline import Pipeline
 from maskattn_edge.preprocess import geometry
-from maskattn_edge.segmentation import FrameTimes, Instances, Segmentation
+from maskattn_edge.segmentation import Instances, Segmentation
 from maskattn_edge.sinks import Outputs
 from maskattn_edge.sinks.web import Address, WebSink, parse_address, server
 from maskattn_edge.sinks.web.access import Access, access_to
