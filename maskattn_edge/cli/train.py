@@ -79,7 +79,9 @@ def train(
     ] = None,
     mask_share: Annotated[
         float | None,
-        typer.Option(help="Share of keys, 0 to 1, that masks are pulled to; none if not given."),
+        typer.Option(
+            help="Share of keys, 0 to 1, that masks are pulled to; with --attention masked only."
+        ),
     ] = None,
     no_samples: Annotated[
         bool,

@@ -101,8 +101,8 @@ class TrainingSettings:
         class_weights: `sqrt` weighs the loss of a class by the inverse root of its frequency.
         centre_weight: of the heat map's loss, beside the cross-entropy, where objects are learned.
         offset_weight: of the offsets' loss, likewise.
-        mask_share: share of keys that each mask is pulled to; None leaves masks to the loss.
-            Not measured yet on real data: `study attention` compares it.
+        mask_share: share of keys that each mask is pulled to, of a network that has masks; None
+            leaves masks to the loss. `study attention` compares it.
         mask_weight: of that pull, beside the cross-entropy.
         seed: of weights, order and augmentation.
         working_scale: size at which training images are kept and cropped from, as a multiple of

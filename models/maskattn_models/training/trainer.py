@@ -30,6 +30,7 @@ from maskattn_models.training.distillation import Teacher, check_teacher
 from maskattn_models.training.epoch import Epoch
 from maskattn_models.training.history import EpochRow, to_rows
 from maskattn_models.training.interruption import TrainingInterrupted
+from maskattn_models.training.key_target import check_masked
 from maskattn_models.training.loss import sqrt_class_weights
 from maskattn_models.training.observer import Observer
 from maskattn_models.training.order import Order
@@ -87,7 +88,8 @@ def train(
     Raises:
         UsageError: `out` holds a run and `resume` is false; there is none to resume, or it had
             other data or settings; a split is missing; CUDA is asked for and not there; the
-            teacher has other classes or another input.
+            teacher has other classes or another input; a share of keys is asked for where there
+            are no masks.
         MissingDependencyError: the backbone's pretrained weights are not installed.
         DataError: the data cannot be read, does not fit in memory, or has no labels.
         TrainingError: the loss or the weights are no longer finite.
@@ -98,6 +100,7 @@ def train(
     check_drawing()
     device = choose_device(settings.device, index=ranks.local_rank)
     _check_classes(dataset, config)
+    check_masked(config, settings.mask_share)
     former = ranks.by_first(lambda: _former(out, resume))
     pretrained = former is None and settings.pretrained and config.backbone is not None
     if pretrained:

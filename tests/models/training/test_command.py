@@ -62,6 +62,7 @@ def test_every_option_reaches_the_run(squares, tmp_path):
         (["--teacher-weight", "0.3"], "--teacher-weight means nothing without --teacher"),
         (["--teacher", "none.pt", "--teacher-temperature", "0"], "teacher temperature must be"),
         (["--loss", "dice"], "unknown loss 'dice'; available: cross-entropy, cross-entropy+dice"),
+        (["--mask-share", "0.5"], "no mask attention: choose --attention masked, or leave out"),
         (["--cutmix", "2"], "cutmix must be 0 to 1, got 2"),
     ],
 )
