@@ -32,7 +32,7 @@ class StudySettings:
     """What all runs of a study have in common.
 
     Args:
-        network: of the data's classes; its attention is replaced by each arm's.
+        network: of the data's classes; an arm that names an attention replaces its own.
         training: its seed and mask share are replaced by each run's.
         seeds: 0, 1, ... so many.
         split: that is scored, e.g. "test".
@@ -163,6 +163,7 @@ class _Study:
             batch=training.batch,
             planned=self.planned,
             runs=self.found,
+            recipe=_recipe(self.plan, self.settings),
         )
 
     def _complete(self, arm: Arm, seed: int) -> None:
@@ -181,7 +182,7 @@ class _Study:
         self.observer.run_complete(arm, result, done=len(self.found), runs=self.planned)
 
     def _train_and_score(self, arm: Arm, seed: int, folder: Path) -> RunResult:
-        config = replace(self.settings.network, attention=arm.attention)
+        config = arm.network(self.settings.network)
         training = replace(self.settings.training, seed=seed, mask_share=arm.mask_share)
         dataset = training_fraction(self.dataset, arm.fraction, seed=seed)
         best = train(
@@ -236,13 +237,33 @@ def _describe(plan: Plan, dataset: DataSet, settings: StudySettings) -> dict[str
     splits = dict.fromkeys(("train", "val", settings.split))
     return {
         "plan": plan.name,
-        "arms": {arm.name: asdict(arm) for arm in plan.arms},
+        "arms": {arm.name: _describe_arm(arm, settings) for arm in plan.arms},
         "data": dataset.name,
         "contents": {split: content_hash(dataset, split) for split in splits},
         "split": settings.split,
         "network": asdict(settings.network),
         "settings": training,
     }
+
+
+def _describe_arm(arm: Arm, settings: StudySettings) -> dict[str, Any]:
+    return asdict(arm) | {"attention": arm.network(settings.network).attention}
+
+
+def _recipe(plan: Plan, settings: StudySettings) -> dict[str, str | float]:
+    """What all runs have in common of what may be chosen, by the names that tables give it."""
+    network, training = settings.network, settings.training
+    recipe: dict[str, str | float] = {}
+    if any(arm.attention is None for arm in plan.arms):
+        recipe["attention"] = network.attention
+    if network.backbone is not None:
+        weights = "ImageNet" if training.pretrained else "random"
+        recipe["backbone"] = f"{network.backbone} from {weights} weights"
+    recipe["loss"] = training.loss
+    recipe["CutMix"] = training.augment.cutmix
+    recipe["learning rate"] = training.learning_rate
+    recipe["weight decay"] = training.weight_decay
+    return recipe
 
 
 def _device_name(settings: TrainingSettings) -> str:

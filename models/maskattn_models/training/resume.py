@@ -14,9 +14,13 @@ _EPOCHS = "settings.epochs"
 
 
 def check_same(
-    former: Mapping[str, Any], present: Mapping[str, Any], *, longer: bool = True
+    former: Mapping[str, Any],
+    present: Mapping[str, Any],
+    *,
+    longer: bool = True,
+    what: str = "the run to resume",
 ) -> None:
-    """Compare what decides a run, nested plain data.
+    """Compare what decides a run, nested plain data; `what` names the former one in the message.
 
     More epochs are allowed if `longer` is: the learning rate then follows the schedule of the
     longer run from the step that was reached, so that it rises once. Fewer would end the cosine
@@ -32,7 +36,7 @@ def check_same(
         if name not in FREE and before.get(name) != now.get(name):
             label = name.rpartition(".")[2].replace("_", " ")
             raise UsageError(
-                f"the run to resume has {label} {before.get(name)!r}, this command "
+                f"{what} has {label} {before.get(name)!r}, this command "
                 f"{now.get(name)!r}: repeat the first command's data and options, or choose "
                 "another --out"
             )
