@@ -51,6 +51,13 @@ def train(
             help="Share of keys, 0 to 1, that masks are pulled to; with --attention masked only."
         ),
     ] = None,
+    contrastive: Annotated[
+        float,
+        typer.Option(
+            metavar="WEIGHT",
+            help="Weight of the instance-contrastive loss, with --task instance or panoptic.",
+        ),
+    ] = 0.0,
     no_samples: Annotated[
         bool,
         typer.Option("--no-samples", help="Keep no images in the checkpoint; export needs some."),
@@ -101,6 +108,7 @@ def train(
         patience=patience,
         samples=not no_samples,
         graph=not no_graph,
+        contrastive_weight=contrastive,
         mask_share=mask_share,
     )
     on_cuda = choose_device(settings.device).type == "cuda"

@@ -24,6 +24,7 @@ from maskattn_models.checkpoint import Checkpoint, load_checkpoint
 from maskattn_models.data import DataSet, GridStore, decode_split
 from maskattn_models.network import Deployed, NetworkConfig
 from maskattn_models.training.batches import Batches, open_batches
+from maskattn_models.training.contrastive import check_contrastive
 from maskattn_models.training.curves import check_drawing
 from maskattn_models.training.device import choose_device
 from maskattn_models.training.distillation import Teacher, check_teacher
@@ -89,7 +90,7 @@ def train(
         UsageError: `out` holds a run and `resume` is false; there is none to resume, or it had
             other data or settings; a split is missing; CUDA is asked for and not there; the
             teacher has other classes or another input; a share of keys is asked for where there
-            are no masks.
+            are no masks, or a loss of instances where none are learned.
         MissingDependencyError: the backbone's pretrained weights are not installed.
         DataError: the data cannot be read, does not fit in memory, or has no labels.
         TrainingError: the loss or the weights are no longer finite.
@@ -101,6 +102,7 @@ def train(
     device = choose_device(settings.device, index=ranks.local_rank)
     _check_classes(dataset, config)
     check_masked(config, settings.mask_share)
+    check_contrastive(config, settings.contrastive_weight)
     former = ranks.by_first(lambda: _former(out, resume))
     pretrained = former is None and settings.pretrained and config.backbone is not None
     if pretrained:
