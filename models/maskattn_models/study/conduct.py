@@ -24,7 +24,7 @@ from maskattn_models.study.subset import training_fraction
 from maskattn_models.study.variants import offer_variants
 from maskattn_models.training import Observer, TrainingInterrupted, TrainingSettings, train
 from maskattn_models.training.device import choose_device
-from maskattn_models.training.trainer import Stop, never
+from maskattn_models.training.interruption import Stop, never
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,11 @@ class RunState:
             "cuda_random": torch.cuda.get_rng_state(self.device) if on_cuda else None,
         }
 
+    def exchange_random(self, ranks: Ranks) -> None:
+        """Bring the random states of all ranks to the one that writes them."""
+        if ranks.world > 1:
+            self.random_of_ranks = ranks.gather(self.random())
+
     def set_random(self, kept: Random, *, fresh: bool = False) -> None:
         """Go back to what `random` returned.
 
@@ -92,6 +97,14 @@ class RunState:
             _set_state(self.generator, own, fresh=fresh)
         if self.device.type == "cuda" and default is not None:
             _set_state(torch.cuda.default_generators[self.device.index], default, fresh=fresh)
+
+    def note(self, row: EpochRow) -> bool:
+        """Add an epoch to the history; whether it is the best so far."""
+        self.history.append(row)
+        best = row.score > self.best_score
+        if best:
+            self.best_epoch, self.best_score = row.epoch, row.score
+        return best
 
     def capture(self) -> dict[str, Any]:
         """What a checkpoint keeps beside the averaged weights, as tensors and plain data."""

@@ -144,7 +144,7 @@ def test_steps_to_warm_up_leave_no_trace_in_the_head(stepping, objects_store):
 def test_a_task_without_instances_is_refused_before_the_data_are_read(
     squares, tiny, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(sys.modules[train.__module__], "decode_split", pytest.fail)
+    monkeypatch.setattr(sys.modules[train.__module__], "load_splits", pytest.fail)
     with pytest.raises(UsageError, match="needs instances, which the task 'semantic' has not"):
         train(squares, tiny, SETTINGS, tmp_path / "run")
     assert not (tmp_path / "run").exists()

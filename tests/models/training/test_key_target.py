@@ -58,7 +58,7 @@ def test_all_blocks_count():
 def test_a_network_without_masks_is_refused_before_the_data_are_read(
     squares, tiny, tmp_path, attention, monkeypatch
 ):
-    monkeypatch.setattr(sys.modules[train.__module__], "decode_split", pytest.fail)
+    monkeypatch.setattr(sys.modules[train.__module__], "load_splits", pytest.fail)
     config, settings = replace(tiny, attention=attention), TrainingSettings(mask_share=0.5)
     with pytest.raises(UsageError, match="has no mask attention: choose --attention masked, or"):
         train(squares, config, settings, tmp_path / "run")
