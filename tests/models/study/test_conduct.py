@@ -14,7 +14,6 @@ from maskattn_models.study import (
     FRACTIONS,
     PLANS,
     StudyObserver,
-    StudySettings,
     conditions,
     conduct,
     read_result,
@@ -129,7 +128,7 @@ def test_a_run_that_fails_does_not_end_the_study(squares, quick, tmp_path, monke
             raise TrainingError("the loss is nan")
         return train(dataset, config, settings, out, **rest)
 
-    monkeypatch.setattr(sys.modules[StudySettings.__module__], "train", sometimes)
+    monkeypatch.setattr(sys.modules[conduct.__module__], "train", sometimes)
     notes = Notes()
     with pytest.raises(TrainingError, match="1 of 2 runs failed.*none/seed-0: the loss is nan"):
         conduct(SHORT, squares, quick, tmp_path, observer=notes)
