@@ -1,10 +1,6 @@
 """The instance-contrastive loss in training, and the head that it alone needs."""
 
-import os
-import socket
-import subprocess
 import sys
-import textwrap
 from dataclasses import replace
 
 import pytest
@@ -163,60 +159,3 @@ def test_the_command(objects, tmp_path, capsys):
     words = ["--data", str(objects.root), "--split", "val"]
     assert run_command(["evaluate", str(out / "best.pt"), *words]) == 0
     assert "PQ" in capsys.readouterr().out
-
-
-PAIR = """
-    import os, sys
-    from pathlib import Path
-    from maskattn_models.data import open_dataset
-    from maskattn_models.network import NetworkConfig
-    from maskattn_models.training import AugmentSettings, TrainingSettings, joined, train, trainer
-    from maskattn_models.training.record import Record
-
-    Record.draw = lambda self, state: None  # pictures take longer than this run
-    real, states = trainer.new_state, []
-    trainer.new_state = lambda *a, **k: states.append(real(*a, **k)) or states[0]
-    with joined(os.environ, cuda=False) as ranks:
-        data = open_dataset(Path(sys.argv[1]))
-        train(data, eval(sys.argv[3]), eval(sys.argv[4]), Path(sys.argv[2]), ranks=ranks)
-    print(states[0].embedding.weight.flatten().tolist())
-"""
-
-
-def test_two_processes_train_the_head_as_one_does(objects, tmp_path):
-    """Every image has two whole instances and weighs the same: a mean of means is the mean."""
-    settings = replace(SETTINGS, augment=STILL, offset_weight=0.0, class_weights="equal")
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port = str(server.getsockname()[1])
-    there = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "OMP_NUM_THREADS": "1",
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
-    }
-    words = [str(objects.root), str(tmp_path / "two"), repr(CONFIG), repr(settings)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(PAIR), *words],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**there, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in (0, 1)
-    ]
-    try:
-        said = [process.communicate(timeout=120)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert said[0] == said[1] != ""
-    train(objects, CONFIG, settings, tmp_path / "one")
-    one, two = (load_checkpoint(tmp_path / name / "last.pt") for name in ("one", "two"))
-    losses = [[row["loss"] for row in run.history] for run in (one, two)]
-    assert losses[1] == pytest.approx(losses[0], rel=2e-5)
-    torch.testing.assert_close(
-        two.resume["embedding"]["weight"], one.resume["embedding"]["weight"], rtol=1e-3, atol=1e-4
-    )
