@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maskattn_edge.cli.recipe import Recipe, with_recipe
+
 if TYPE_CHECKING:
     from maskattn_models.study import StudyResult
 
@@ -27,57 +29,38 @@ _COMMANDS = {
     "attention": "Train with other kinds of mask attention, and with it in other places.",
 }
 
+VARIED = {"ablation": ("attention",), "attention": ("attention",)}
+"""Options of `train` that a study does not have, since its runs differ in them."""
+
 _Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of studies.")]
 
 
 def _command(name: str) -> Callable[..., None]:
     def study(
         data: Annotated[Path, typer.Option(help="Folder of the data set.")],
+        recipe: Recipe,
         out: Annotated[
             Path | None,
             typer.Option(help="Folder to write to; runs/study-NAME-DATA-SIZE if not given."),
         ] = None,
         seeds: Annotated[int, typer.Option(help="Runs of each arm, with seeds 0, 1, ...")] = 3,
         epochs: Annotated[int, typer.Option(help="Passes over the images, of each run.")] = 100,
-        size: Annotated[str, typer.Option(help="Size of the network: n, s, m or l.")] = "s",
-        batch: Annotated[int, typer.Option(help="Images of one step.")] = 32,
-        lr: Annotated[float, typer.Option(help="Peak learning rate, as in `train`.")] = 1e-3,
         split: Annotated[str, typer.Option(help="Which part of the data is scored.")] = "test",
-        resize: Annotated[
-            str, typer.Option(help="How images are brought to size: stretch, letterbox.")
-        ] = "stretch",
-        height: Annotated[int, typer.Option(help="Height of the input in pixels.")] = 128,
-        width: Annotated[int, typer.Option(help="Width of the input in pixels.")] = 128,
-        device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     ) -> None:
         from maskattn_edge.optional import require
 
         for package in ("torch", "matplotlib"):
             require(package, purpose="a study", extra="train")
-        from typing import cast
-
         from maskattn_edge.cli.study_progress import watching
-        from maskattn_edge.preprocess import Resize
         from maskattn_models.data import open_dataset
-        from maskattn_models.network import NetworkConfig, Size
         from maskattn_models.study import PLANS, StudySettings, conduct
-        from maskattn_models.training import TrainingInterrupted, TrainingSettings, stop_on_signal
-        from maskattn_models.training.settings import Device
+        from maskattn_models.training import TrainingInterrupted, stop_on_signal
 
-        training = TrainingSettings(
-            epochs=epochs,
-            batch=batch,
-            learning_rate=lr,
-            resize=cast("Resize", resize),  # checked by the settings, as the names below
-            device=cast("Device", device),
-            samples=False,
-        )
+        training = recipe.training(epochs=epochs, samples=False)
         dataset = open_dataset(data)
-        network = NetworkConfig(
-            classes=len(dataset.classes), size=cast("Size", size), height=height, width=width
-        )
+        network = recipe.network(classes=len(dataset.classes))
         settings = StudySettings(network=network, training=training, seeds=seeds, split=split)
-        folder = out or Path("runs") / f"study-{name}-{dataset.name}-{size}"
+        folder = out or Path("runs") / f"study-{name}-{dataset.name}-{recipe.size}"
         try:
             with stop_on_signal() as stop, watching() as observer:
                 result = conduct(
@@ -93,12 +76,14 @@ def _command(name: str) -> Callable[..., None]:
 
     study.__doc__ = f"""{_COMMANDS[name]}
 
+    What does not vary is chosen by the options of `train`, and noted in study.json.
+
     A study that was interrupted goes on where it was when the command is repeated: runs that are
     complete are kept.
 
     Example: maskattn-edge study {name} --data camvid --seeds 3 --epochs 200
     """
-    return study
+    return with_recipe(without=VARIED.get(name, ()))(study)
 
 
 for _name in _COMMANDS:

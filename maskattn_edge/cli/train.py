@@ -9,50 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maskattn_edge.cli.recipe import Recipe, check_needed, with_recipe
+
 if TYPE_CHECKING:
     from maskattn_models.checkpoint import Checkpoint
     from maskattn_models.training import Ranks
 
 
+@with_recipe()
 def train(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")],
+    recipe: Recipe,
     task: Annotated[
         str, typer.Option(help="What to learn: semantic, instance or panoptic.")
     ] = "semantic",
-    size: Annotated[str, typer.Option(help="Size of the network: n, s, m or l.")] = "s",
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            help="Encoder pretrained on ImageNet: efficientnet-lite0. --size is then the decoder's."
-        ),
-    ] = None,
-    no_pretrained: Annotated[
-        bool, typer.Option("--no-pretrained", help="Start the backbone from random weights.")
-    ] = False,
-    attention: Annotated[
-        str,
-        typer.Option(
-            help="What follows the stages on the grids 1/8 and 1/16: none, convolution, plain or "
-            "masked attention."
-        ),
-    ] = "none",
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 100,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; runs/DATA-SIZE if not given.")
     ] = None,
-    batch: Annotated[int, typer.Option(help="Images of one step, of all processes together.")] = 32,
-    lr: Annotated[
-        float,
-        typer.Option(help="Peak learning rate of a batch of 32; grows with the batch's root."),
-    ] = 1e-3,
-    weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 0.05,
-    loss: Annotated[
-        str,
-        typer.Option(help="cross-entropy, cross-entropy+dice or cross-entropy+lovasz."),
-    ] = "cross-entropy",
-    cutmix: Annotated[
-        float, typer.Option(help="Share of images that get a rectangle of another one.")
-    ] = 0.5,
     teacher: Annotated[
         Path | None,
         typer.Option(
@@ -67,20 +41,23 @@ def train(
         float | None, typer.Option(help="How far answers are softened; 2 if not given.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
-    resize: Annotated[
-        str, typer.Option(help="How images are brought to the network's size: stretch, letterbox.")
-    ] = "stretch",
-    height: Annotated[int, typer.Option(help="Height of the network's input in pixels.")] = 128,
-    width: Annotated[int, typer.Option(help="Width of the network's input in pixels.")] = 128,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     patience: Annotated[
         int | None,
         typer.Option(help="Stop after so many epochs without a better validation mIoU."),
     ] = None,
     mask_share: Annotated[
         float | None,
-        typer.Option(help="Share of keys, 0 to 1, that masks are pulled to; none if not given."),
+        typer.Option(
+            help="Share of keys, 0 to 1, that masks are pulled to; with --attention masked only."
+        ),
     ] = None,
+    contrastive: Annotated[
+        float,
+        typer.Option(
+            metavar="WEIGHT",
+            help="Weight of the instance-contrastive loss, with --task instance or panoptic.",
+        ),
+    ] = 0.0,
     no_samples: Annotated[
         bool,
         typer.Option("--no-samples", help="Keep no images in the checkpoint; export needs some."),
@@ -107,8 +84,7 @@ def train(
     """
     from maskattn_edge.optional import require
 
-    _check_needed("--backbone", backbone, {"--no-pretrained": no_pretrained or None})
-    _check_needed(
+    check_needed(
         "--teacher",
         teacher,
         {"--teacher-weight": teacher_weight, "--teacher-temperature": teacher_temperature},
@@ -116,59 +92,35 @@ def train(
     for package in ("torch", "matplotlib"):
         require(package, purpose="training", extra="train")
     import os
-    from typing import cast
 
     from maskattn_edge.cli.training_progress import watching
     from maskattn_edge.contract.classes import things_of
-    from maskattn_edge.contract.spec import Task
-    from maskattn_edge.preprocess import Resize
-    from maskattn_models.backbone import Backbone
     from maskattn_models.checkpoint import load_checkpoint
     from maskattn_models.data import open_dataset
-    from maskattn_models.network import NetworkConfig, Size
-    from maskattn_models.training import (
-        AugmentSettings,
-        TrainingSettings,
-        choose_device,
-        joined,
-        stop_on_signal,
-    )
+    from maskattn_models.training import choose_device, joined, stop_on_signal
     from maskattn_models.training import train as train_network
-    from maskattn_models.training.settings import Device, Loss
 
-    settings = TrainingSettings(
+    settings = recipe.training(
         epochs=epochs,
-        batch=batch,
-        learning_rate=lr,
-        weight_decay=weight_decay,
-        loss=cast("Loss", loss),  # checked by the settings, as the names below
-        pretrained=not no_pretrained,
         teacher_weight=0.5 if teacher_weight is None else teacher_weight,
         teacher_temperature=2.0 if teacher_temperature is None else teacher_temperature,
         seed=seed,
-        resize=cast("Resize", resize),
-        device=cast("Device", device),
         patience=patience,
         samples=not no_samples,
         graph=not no_graph,
-        augment=AugmentSettings(cutmix=cutmix),
+        contrastive_weight=contrastive,
         mask_share=mask_share,
     )
     on_cuda = choose_device(settings.device).type == "cuda"
     with joined(os.environ, cuda=on_cuda) as ranks, _said_once(ranks):
         dataset = open_dataset(data)
-        config = NetworkConfig(
+        config = recipe.network(
             classes=len(dataset.classes),
-            size=cast("Size", size),
-            height=height,
-            width=width,
-            attention=attention,
-            backbone=cast("Backbone | None", backbone),
-            task=cast("Task", task),
+            task=task,
             things=() if task == "semantic" else things_of(dataset.classes),
         )
         kind = "" if task == "semantic" else f"-{task}"
-        folder = out or Path("runs") / f"{dataset.name}-{size}{kind}"
+        folder = out or Path("runs") / f"{dataset.name}-{recipe.size}{kind}"
         with stop_on_signal() as stop, watching(silent=not ranks.first) as observer:
             best = train_network(
                 dataset,
@@ -200,15 +152,6 @@ def _said_once(ranks: Ranks) -> Iterator[None]:
         if interrupted or not ranks.first:
             raise typer.Exit(error.exit_code) from error
         raise
-
-
-def _check_needed(option: str, given: object, others: dict[str, object]) -> None:
-    """Refuse options that mean nothing without another one."""
-    from maskattn_edge.contract.errors import UsageError
-
-    for name, value in others.items():
-        if given is None and value is not None:
-            raise UsageError(f"{name} means nothing without {option}: add it, or leave {name} out")
 
 
 def _print(best: Checkpoint, folder: Path) -> None:

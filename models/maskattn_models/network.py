@@ -308,7 +308,11 @@ class MaskAttnUNet(SegmentationNetwork):
 
     def heads(self, x: Tensor) -> HeadMaps:
         """Maps on the grid 1/2 of x, (B, 3, H, W), for a network that tells objects apart."""
-        y = self.drop(self.decode(x))
+        return self.maps(self.decode(x))
+
+    def maps(self, decoded: Tensor) -> HeadMaps:
+        """The same of what `decode` gives, (B, C, H/2, W/2)."""
+        y = self.drop(decoded)
         centre, offset = self.object_head(self.object_stem(y)).split([1, 2], dim=1)
         return HeadMaps(self.head(y), centre, offset)
 

@@ -107,15 +107,11 @@ def run(study: Study, recipe: Recipe, seed: int) -> dict[str, Any]:
 
 def table(rows: Sequence[dict[str, Any]], split: str) -> str:
     """Mean and sample deviation over seeds of each recipe, mIoU on the grid in percent."""
-    lines = [f"| recipe | seeds | val | deviation | {split} | deviation |", "|---|" + "---:|" * 5]
+    lines = [f"| recipe | seeds | val mIoU, % | {split} mIoU, % |", "|---|" + "--:|" * 3]
     for name in dict.fromkeys(row["recipe"] for row in rows):
         own = [row for row in rows if row["recipe"] == name]
-        cells = [
-            cell
-            for key in ("val_miou", "miou")
-            for cell in runs.mean_deviation([row[key] for row in own])
-        ]
-        lines.append(f"| {name} | {len(own)} | {' | '.join(cells)} |")
+        val, scored = (runs.cell([row[key] for row in own]) for key in ("val_miou", "miou"))
+        lines.append(f"| {name} | {len(own)} | {val} | {scored} |")
     return "\n".join(lines)
 
 

@@ -6,7 +6,6 @@ import json
 import math
 import platform
 import shlex
-import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import torch
 from maskattn_edge._version import __version__
 from maskattn_edge.cli.app import run_command
 from maskattn_edge.contract.atomic import write_text
+from maskattn_models.study import spread_of, to_percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,23 +96,14 @@ def machine() -> dict[str, str]:
     }
 
 
-def mean_deviation(values: Sequence[float | None]) -> tuple[str, str]:
-    """Mean and sample deviation of fractions, in percent; "-" for what has no value."""
-    scores = [100 * value for value in values if value is not None and not math.isnan(value)]
-    if not scores:
-        return "-", "-"
-    deviation = f"{statistics.stdev(scores):.2f}" if len(scores) > 1 else "-"
-    return f"{statistics.fmean(scores):.2f}", deviation
-
-
 def cell(values: Sequence[float | None]) -> str:
-    """Mean ± deviation in one cell of a table.
+    """Mean ± sample deviation of fractions, in percent, as studies print it.
 
     >>> cell([0.5, 0.52]), cell([0.5]), cell([None])
     ('51.00 ± 1.41', '50.00', '-')
     """
-    mean, deviation = mean_deviation(values)
-    return mean if deviation == "-" else f"{mean} ± {deviation}"
+    scores = [value for value in values if value is not None and not math.isnan(value)]
+    return to_percent(spread_of(scores)) if scores else "-"
 
 
 def split_words(arguments: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:

@@ -1,10 +1,18 @@
 """Studies: the same training run with one thing changed, over several seeds, with statistics."""
 
-from maskattn_models.study.conduct import StudyObserver, StudySettings, conduct
+from maskattn_models.study.conduct import StudyObserver, conduct
 from maskattn_models.study.plan import ABLATION, ATTENTION, FRACTIONS, PLANS, Arm, Plan
 from maskattn_models.study.report import conditions
 from maskattn_models.study.results import RunResult, StudyResult, read_result
-from maskattn_models.study.summary import ArmSummary, summarise, table
+from maskattn_models.study.settings import StudySettings
+from maskattn_models.study.summary import (
+    ArmSummary,
+    Spread,
+    spread_of,
+    summarise,
+    table,
+    to_percent,
+)
 
 __all__ = [
     "ABLATION",
@@ -15,12 +23,15 @@ __all__ = [
     "ArmSummary",
     "Plan",
     "RunResult",
+    "Spread",
     "StudyObserver",
     "StudyResult",
     "StudySettings",
     "conditions",
     "conduct",
     "read_result",
+    "spread_of",
     "summarise",
     "table",
+    "to_percent",
 ]

@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from maskattn_edge.contract.errors import DataError, TrainingError, UsageError
+from maskattn_edge.contract.errors import DataError, TrainingError
 from maskattn_models.checkpoint import load_checkpoint
 from maskattn_models.cost import cost_of
-from maskattn_models.data import DataSet, content_hash
+from maskattn_models.data import DataSet
 from maskattn_models.evaluation import evaluate_file
-from maskattn_models.network import NetworkConfig
 from maskattn_models.study.manifest import Manifest
 from maskattn_models.study.plan import Arm, Plan
 from maskattn_models.study.report import write_plots, write_tables
 from maskattn_models.study.results import RunResult, StudyResult, read_run, write_json
+from maskattn_models.study.settings import StudySettings, describe, recipe_of
 from maskattn_models.study.subset import training_fraction
 from maskattn_models.study.variants import offer_variants
 from maskattn_models.training import Observer, TrainingInterrupted, TrainingSettings, train
 from maskattn_models.training.device import choose_device
-from maskattn_models.training.trainer import Stop, never
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudySettings:
-    """What all runs of a study have in common.
-
-    Args:
-        network: of the data's classes; its attention is replaced by each arm's.
-        training: its seed and mask share are replaced by each run's.
-        seeds: 0, 1, ... so many.
-        split: that is scored, e.g. "test".
-
-    Raises:
-        UsageError: there is no seed.
-    """
-
-    network: NetworkConfig
-    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(samples=False))
-    seeds: int = 3
-    split: str = "test"
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.seeds <= 1000:
-            raise UsageError(f"a study has 1 to 1000 seeds, got {self.seeds}")
+from maskattn_models.training.interruption import Stop, never
 
 
 class StudyObserver(Observer):
@@ -125,7 +100,7 @@ class _Study:
         self.observer, self.stop = observer, stop
         self.found: list[RunResult] = []
         self.planned = len(plan.arms) * settings.seeds
-        self.manifest = Manifest(out, _describe(plan, dataset, settings))
+        self.manifest = Manifest(out, describe(plan, dataset, settings))
 
     def run(self) -> list[str]:
         """Do all runs; what failed, a sentence each."""
@@ -163,6 +138,7 @@ class _Study:
             batch=training.batch,
             planned=self.planned,
             runs=self.found,
+            recipe=recipe_of(self.plan, self.settings),
         )
 
     def _complete(self, arm: Arm, seed: int) -> None:
@@ -181,7 +157,7 @@ class _Study:
         self.observer.run_complete(arm, result, done=len(self.found), runs=self.planned)
 
     def _train_and_score(self, arm: Arm, seed: int, folder: Path) -> RunResult:
-        config = replace(self.settings.network, attention=arm.attention)
+        config = arm.network(self.settings.network)
         training = replace(self.settings.training, seed=seed, mask_share=arm.mask_share)
         dataset = training_fraction(self.dataset, arm.fraction, seed=seed)
         best = train(
@@ -227,22 +203,6 @@ class _Study:
 
 def _name(arm: Arm, seed: int) -> str:
     return f"{arm.name}/seed-{seed}"
-
-
-def _describe(plan: Plan, dataset: DataSet, settings: StudySettings) -> dict[str, Any]:
-    """What decides a study, as plain data; the number of seeds does not."""
-    training = asdict(settings.training)
-    del training["seed"], training["mask_share"]
-    splits = dict.fromkeys(("train", "val", settings.split))
-    return {
-        "plan": plan.name,
-        "arms": {arm.name: asdict(arm) for arm in plan.arms},
-        "data": dataset.name,
-        "contents": {split: content_hash(dataset, split) for split in splits},
-        "split": settings.split,
-        "network": asdict(settings.network),
-        "settings": training,
-    }
 
 
 def _device_name(settings: TrainingSettings) -> str:

@@ -32,7 +32,7 @@ class Manifest:
         self._runs: dict[str, str] = {}
         if self._path.exists():
             former, self._runs = self._read()
-            check_same(former, self._study, longer=False)
+            check_same(former, self._study, longer=False, what=f"the study in {folder}")
 
     def note(self, run: str, state: str) -> None:
         """Note the state of a run: waiting, started, complete, or what it failed with."""

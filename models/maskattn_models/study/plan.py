@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maskattn_models.network import NetworkConfig
 
@@ -14,16 +14,20 @@ class Arm:
     Args:
         name: of its folder.
         title: in tables.
-        attention: see `NetworkConfig`.
+        attention: see `NetworkConfig`; None leaves it to the study's network.
         fraction: of the training images.
         mask_share: see `TrainingSettings`.
     """
 
     name: str
     title: str
-    attention: str = NetworkConfig.attention
+    attention: str | None = None
     fraction: float = 1.0
     mask_share: float | None = None
+
+    def network(self, common: NetworkConfig) -> NetworkConfig:
+        """The network of its runs, from the one that all runs of a study have in common."""
+        return common if self.attention is None else replace(common, attention=self.attention)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,12 +46,14 @@ def conditions(result: StudyResult) -> str:
     devices = ", ".join(sorted({run.device for run in result.runs})) or "nothing yet"
     dates = sorted({run.date[:10] for run in result.runs})
     when = "" if not dates else f", {dates[0]}" + (f" to {dates[-1]}" if dates[1:] else "")
+    recipe = "; ".join(f"{name} {value}" for name, value in result.recipe.items())
     return (
         f"{result.data}, mIoU of the split {result.split} on the {result.height}x{result.width} "
         f"grid, size {result.size}, {result.classes} classes, {result.epochs} epochs of batch "
         f"{result.batch}; {len(result.runs)} of {result.planned} runs complete; trained on "
         f"{devices}{when}. Mean and sample standard deviation over the seeds; differences are to "
         f"{result.arms[result.baseline]!r}, seed by seed."
+        + (f" Recipe: {recipe}." if recipe else "")
     )
 
 

@@ -48,7 +48,10 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The runs of a study that are complete, and what they have in common."""
+    """The runs of a study that are complete, and what they have in common.
+
+    `recipe` names what else all runs share; results from before it was noted have none.
+    """
 
     schema: int = SCHEMA
     plan: str
@@ -65,6 +68,7 @@ class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
     batch: int
     planned: int
     runs: list[RunResult]
+    recipe: dict[str, str | float] = {}
 
     def of_arm(self, arm: str) -> dict[int, RunResult]:
         """The complete runs of an arm, by seed."""

@@ -56,6 +56,16 @@ def spread_of(values: Sequence[float]) -> Spread:
     )
 
 
+def to_percent(spread: Spread, *, sign: str = "") -> str:
+    """A spread of fractions for people; `sign` "+" shows that of positive ones too.
+
+    >>> to_percent(spread_of([0.50, 0.52]))
+    '51.00 ± 1.41'
+    """
+    deviation = "" if spread.deviation is None else f" ± {100 * spread.deviation:.2f}"
+    return f"{100 * spread.mean:{sign}.2f}{deviation}"
+
+
 def summarise(result: StudyResult) -> list[ArmSummary]:
     """The arms that have a complete run, in the study's order."""
     baseline = result.of_arm(result.baseline)
@@ -99,9 +109,9 @@ def table(result: StudyResult) -> tuple[list[str], list[list[str]]]:
         ("GFLOPs", [f"{arm.gflops:.2f}" for arm in arms]),
         ("M params", [f"{arm.parameters / 1e6:.2f}" for arm in arms]),
         ("seeds", [str(arm.miou.count) for arm in arms]),
-        ("mIoU, %", [_percent(arm.miou) for arm in arms]),
+        ("mIoU, %", [to_percent(arm.miou) for arm in arms]),
         ("min..max", [f"{100 * arm.miou.low:.2f}..{100 * arm.miou.high:.2f}" for arm in arms]),
-        ("difference", [_percent(arm.difference, sign="+") for arm in arms]),
+        ("difference", [_difference(arm) for arm in arms]),
     ]
     if any(arm.keys_kept for arm in arms):
         columns.append(("keys kept, %", [_kept(arm.keys_kept) for arm in arms]))
@@ -109,11 +119,8 @@ def table(result: StudyResult) -> tuple[list[str], list[list[str]]]:
     return [heading for heading, _ in columns], [list(row) for row in rows]
 
 
-def _percent(spread: Spread | None, *, sign: str = "") -> str:
-    if spread is None:
-        return ""
-    deviation = "" if spread.deviation is None else f" ± {100 * spread.deviation:.2f}"
-    return f"{100 * spread.mean:{sign}.2f}{deviation}"
+def _difference(arm: ArmSummary) -> str:
+    return "" if arm.difference is None else to_percent(arm.difference, sign="+")
 
 
 def _kept(shares: dict[str, float]) -> str:

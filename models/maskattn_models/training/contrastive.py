@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documents use
-from torch import Tensor
+from torch import Tensor, nn
+
+from maskattn_edge.contract.errors import UsageError
+from maskattn_models.network import MaskAttnUNet, NetworkConfig, build_network
+
+EMBEDDED = 8
+"""Numbers that stand for a pixel in the instance-contrastive loss."""
 
 
 def instance_contrastive_loss(
@@ -29,7 +35,7 @@ def instance_contrastive_loss(
 
     Args:
         embeddings: (B, E, H, W), of any floating type.
-        instances: (B, H, W) uint8, 0 = no instance, 1..`most` within each image; pixels of
+        instances: (B, H, W) of integers, 0 = no instance, 1..`most` within each image; pixels of
             higher numbers take no part.
         most: instances that an image can hold.
         pull_margin: distance to the mean within which a pixel is left alone.
@@ -40,24 +46,60 @@ def instance_contrastive_loss(
         () float32; 0 where no pixel belongs to an instance.
     """
     pixels = embeddings.float().flatten(2).transpose(1, 2)  # (B, N, E)
-    number = torch.arange(1, most + 1, device=instances.device)
-    member = (instances.flatten(1)[:, :, None] == number).float()  # (B, N, M)
-    count = member.sum(1)  # (B, M)
+    slot = instances.flatten(1).long()  # (B, N)
+    slot = torch.where(slot <= most, slot, 0)
+    inside = (slot > 0).float()
+    each = slot[:, :, None].expand_as(pixels)
+    zeros = torch.zeros(len(slot), most + 1, pixels.shape[2], device=slot.device)
+    count = zeros[:, :, 0].scatter_add(1, slot, inside)  # (B, M), M = most + 1, none in slot 0
+    some = count.clamp(min=1)
     present = (count > 0).float()
     instances_in_batch = present.sum().clamp(min=1)
-    share = member / count.clamp(min=1)[:, None]  # each instance's pixels add up to 1
-    centre = share.transpose(1, 2) @ pixels  # (B, M, E)
+    centre = zeros.scatter_add(1, each, pixels * inside[:, :, None]) / some[:, :, None]  # (B, M, E)
 
-    own = member @ centre  # (B, N, E), zeros where there is none
+    own = centre.gather(1, each)  # (B, N, E), zeros where there is none
     excess = F.relu(_length(pixels - own) - pull_margin).square()  # (B, N)
-    pull = (share * excess[:, :, None]).sum() / instances_in_batch
+    pull = (excess * inside / some.gather(1, slot)).sum() / instances_in_batch
 
-    gap = _length(centre[:, :, None] - centre[:, None])  # (B, M, M)
-    pair = (present[:, :, None] * present[:, None]).triu(1)
-    push = (F.relu(2 * push_margin - gap).square() * pair).sum() / pair.sum().clamp(min=1)
+    pair = (present[:, :, None] * present[:, None]).triu(1)  # (B, M, M)
+    push = (F.relu(2 * push_margin - _gaps(centre)).square() * pair).sum() / pair.sum().clamp(min=1)
 
     length = (_length(centre) * present).sum() / instances_in_batch
     return pull + push + centre_weight * length
+
+
+def embedding_head(network: MaskAttnUNet) -> nn.Conv2d:
+    """A fresh layer from what the network's heads see, (B, C, h, w), to (B, `EMBEDDED`, h, w).
+
+    Training alone has it: it is no part of the network, of its average or of what is exported.
+
+    Raises:
+        UsageError: the network learns no instances.
+    """
+    if not network.config.finds_objects:
+        raise UsageError(
+            f"the instance-contrastive loss needs instances, which the task {network.config.task!r}"
+            " has not: choose --task instance or panoptic, or leave out --contrastive"
+        )
+    return nn.Conv2d(network.head.in_channels, EMBEDDED, 1)
+
+
+def check_contrastive(config: NetworkConfig, weight: float) -> None:
+    """See, before the data are read, that there are instances where their loss is asked for.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if weight:
+        with torch.device("meta"):  # no weights, no random numbers
+            embedding_head(build_network(config))
+
+
+def _gaps(vectors: Tensor) -> Tensor:
+    """Distances (B, M, M) of vectors (B, M, E): without a (B, M, M, E), which would be large."""
+    square = vectors.square().sum(2)
+    product = vectors @ vectors.transpose(1, 2)
+    return ((square[:, :, None] + square[:, None] - 2 * product).clamp(min=0) + 1e-12).sqrt()
 
 
 def _length(vectors: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ class Epoch:
 
     def _check_weights(self, epoch: int) -> None:
         """The last step's update shows in no loss of this epoch, but would be saved."""
-        values = [value for value in self.state.network.state_dict().values()]
+        values = list(self.state.trained.state_dict().values())
         if not bool(torch.stack([value.isfinite().all() for value in values]).all()):
             raise TrainingError(f"weights are no longer finite after epoch {epoch}: {_MEND}")
 

@@ -11,6 +11,14 @@ from types import FrameType
 
 from maskattn_edge.contract.errors import TrainingError
 
+Stop = Callable[[], bool]
+"""Asked after each step; if true the run ends with `TrainingInterrupted`."""
+
+
+def never() -> bool:
+    """The `stop` of a run that nobody interrupts."""
+    return False
+
 
 class TrainingInterrupted(TrainingError):
     """The user stopped the run; its last finished epoch is saved and can be resumed."""
@@ -19,7 +27,7 @@ class TrainingInterrupted(TrainingError):
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
+def stop_on_signal() -> Iterator[Stop]:
     """Yield a function that tells whether Ctrl-C or SIGTERM came; a second one ends at once.
 
     Within a second two count as one: torchrun passes on what the terminal has sent already.

@@ -59,6 +59,12 @@ class ObjectTask:
         return object_targets(batch.labels, batch.instances, self._thing, scale=HEAD_SCALE)
 
 
+def cell_instances(batch: Batch, *, scale: int) -> Tensor:
+    """Instance of each cell of an augmented batch, (B, H / scale, W / scale): its first pixel's."""
+    assert batch.instances is not None
+    return batch.instances[:, ::scale, ::scale]
+
+
 def object_targets(
     labels: Tensor, instances: Tensor, thing: Tensor, *, scale: int
 ) -> ObjectTargets:

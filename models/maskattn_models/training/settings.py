@@ -101,8 +101,10 @@ class TrainingSettings:
         class_weights: `sqrt` weighs the loss of a class by the inverse root of its frequency.
         centre_weight: of the heat map's loss, beside the cross-entropy, where objects are learned.
         offset_weight: of the offsets' loss, likewise.
-        mask_share: share of keys that each mask is pulled to; None leaves masks to the loss.
-            Not measured yet on real data: `study attention` compares it.
+        contrastive_weight: of the instance-contrastive loss, the paper's lambda, where objects are
+            learned; 0 leaves it out. Not measured.
+        mask_share: share of keys that each mask is pulled to, of a network that has masks; None
+            leaves masks to the loss. `study attention` compares it.
         mask_weight: of that pull, beside the cross-entropy.
         seed: of weights, order and augmentation.
         working_scale: size at which training images are kept and cropped from, as a multiple of
@@ -136,6 +138,7 @@ class TrainingSettings:
     class_weights: ClassWeights = "sqrt"
     centre_weight: float = 0.25
     offset_weight: float = 0.5
+    contrastive_weight: float = 0.0
     mask_share: float | None = None
     mask_weight: float = 1.0
     seed: int = 0
@@ -167,6 +170,7 @@ class TrainingSettings:
         _check_between("ema_decay", self.ema_decay, 0, 0.999999)
         _check_between("centre_weight", self.centre_weight, 0, 1000)
         _check_between("offset_weight", self.offset_weight, 0, 1000)
+        _check_between("contrastive_weight", self.contrastive_weight, 0, 1000)
         if self.mask_share is not None:
             _check_between("mask_share", self.mask_share, 0, 1)
         _check_between("mask_weight", self.mask_weight, 0, 1000)

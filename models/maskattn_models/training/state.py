@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from maskattn_models.network import MaskAttnUNet, NetworkConfig, build_network
 from maskattn_models.training.batch_norm import share_batch_norms
+from maskattn_models.training.contrastive import embedding_head
 from maskattn_models.training.ema import Average
 from maskattn_models.training.history import EpochRow
 from maskattn_models.training.ranks import Ranks
@@ -27,6 +28,8 @@ class RunState:
     Args:
         network: that is trained.
         average: of its weights.
+        embedding: head that is trained beside the network and no part of it, if there is one; see
+            `contrastive.py`.
         optimizer: whose learning rate is `lr` in all groups.
         generator: of augmentation, on the device.
         device: that all of these are on.
@@ -42,6 +45,7 @@ class RunState:
 
     network: MaskAttnUNet
     average: Average[MaskAttnUNet]
+    embedding: nn.Conv2d | None
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     device: torch.device
@@ -54,9 +58,14 @@ class RunState:
     schedules: list[tuple[int, int]] = field(default_factory=list)
     random_of_ranks: list[Random] = field(default_factory=list)
 
+    @property
+    def trained(self) -> nn.ModuleList:
+        """All that gradients change: the network, and the head that training alone has."""
+        return nn.ModuleList([self.network, *([] if self.embedding is None else [self.embedding])])
+
     def tensors(self) -> Iterator[Tensor]:
         """All tensors that a step changes, apart from the optimizer's."""
-        yield from self.network.state_dict().values()
+        yield from self.trained.state_dict().values()
         yield from self.average.network.state_dict().values()
         yield from (self.lr, self.step)
 
@@ -68,6 +77,11 @@ class RunState:
             "torch_random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state(self.device) if on_cuda else None,
         }
+
+    def exchange_random(self, ranks: Ranks) -> None:
+        """Bring the random states of all ranks to the one that writes them."""
+        if ranks.world > 1:
+            self.random_of_ranks = ranks.gather(self.random())
 
     def set_random(self, kept: Random, *, fresh: bool = False) -> None:
         """Go back to what `random` returned.
@@ -84,10 +98,19 @@ class RunState:
         if self.device.type == "cuda" and default is not None:
             _set_state(torch.cuda.default_generators[self.device.index], default, fresh=fresh)
 
+    def note(self, row: EpochRow) -> bool:
+        """Add an epoch to the history; whether it is the best so far."""
+        self.history.append(row)
+        best = row.score > self.best_score
+        if best:
+            self.best_epoch, self.best_score = row.epoch, row.score
+        return best
+
     def capture(self) -> dict[str, Any]:
         """What a checkpoint keeps beside the averaged weights, as tensors and plain data."""
         return {
             "weights": self.network.state_dict(),
+            "embedding": None if self.embedding is None else self.embedding.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             **self.random(),
             "random_of_ranks": [dict(kept) for kept in self.random_of_ranks],
@@ -110,6 +133,8 @@ class RunState:
             KeyError, RuntimeError, TypeError, ValueError: `kept` is damaged.
         """
         self.network.load_state_dict(dict(kept["weights"]))
+        if self.embedding is not None:
+            self.embedding.load_state_dict(dict(kept["embedding"]))
         self.average.network.load_state_dict(dict(average_weights))
         own = [group.copy() for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(dict(kept["optimizer"]))
@@ -149,15 +174,18 @@ def new_state(
     # Measured: convolutions on the CPU train twice as fast with channels last.
     network = network.to(device).to(memory_format=torch.channels_last)
     average = Average(network)
+    embedding = embedding_head(network).to(device) if settings.contrastive_weight else None
     share_batch_norms(network, ranks, device)
     own_seed = (settings.seed + ranks.rank) % 2**63
     if not ranks.first:
         torch.manual_seed(own_seed)
     lr = torch.tensor(settings.peak_learning_rate, device=device)
+    trained = [*network.parameters(), *(() if embedding is None else embedding.parameters())]
     return RunState(
         network=network,
         average=average,
-        optimizer=_adamw(network, settings, lr),
+        embedding=embedding,
+        optimizer=_adamw(trained, settings, lr),
         generator=torch.Generator(device).manual_seed(own_seed),
         device=device,
         lr=lr,
@@ -166,10 +194,12 @@ def new_state(
     )
 
 
-def _adamw(network: nn.Module, settings: TrainingSettings, lr: Tensor) -> torch.optim.Optimizer:
+def _adamw(
+    parameters: Sequence[Tensor], settings: TrainingSettings, lr: Tensor
+) -> torch.optim.Optimizer:
     """AdamW (arxiv.org/abs/1711.05101) that decays neither biases nor the scales of norms."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
+    weights = [p for p in parameters if p.ndim > 1]
+    others = [p for p in parameters if p.ndim <= 1]
     groups = [
         {"params": weights, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
-from maskattn_models.network import Deployed, NetworkConfig, enlarge
+from maskattn_models.grouping import HeadMaps
+from maskattn_models.network import HEAD_SCALE, Deployed, NetworkConfig, enlarge
 from maskattn_models.training.augment import augment
 from maskattn_models.training.batch import Batch
 from maskattn_models.training.batches import Batches
+from maskattn_models.training.contrastive import instance_contrastive_loss
 from maskattn_models.training.device import autocast
 from maskattn_models.training.distillation import Teacher, distillation_loss
 from maskattn_models.training.key_target import KeyTarget
 from maskattn_models.training.loss import enlarged_segmentation_loss, labelled_weight
 from maskattn_models.training.object_loss import object_loss
-from maskattn_models.training.object_targets import ObjectTask
+from maskattn_models.training.object_targets import SLOTS, ObjectTask, cell_instances
 from maskattn_models.training.ranks import Ranks
 from maskattn_models.training.schedule import ema_decay, learning_rate
 from maskattn_models.training.settings import TrainingSettings
 from maskattn_models.training.state import RunState
+
+
+class _Answers(NamedTuple):
+    """Of a batch, on the heads' grid: logits (B, K, h, w), maps, embeddings (B, E, h, w).
+
+    `taught`, the teacher's logits, are of the input's size.
+    """
+
+    logits: Tensor
+    maps: HeadMaps | None
+    embeddings: Tensor | None
+    taught: Tensor | None
 
 
 class TrainingStep:
@@ -63,14 +79,14 @@ class TrainingStep:
         self._keys = None if share is None else KeyTarget(state.network, share)
         self._objects = ObjectTask(config, state.device) if config.finds_objects else None
         self._deployed = Deployed(state.network).to(state.device)
-        self._parameters = [p for p in state.network.parameters() if p.requires_grad]
+        self._parameters = [p for p in state.trained.parameters() if p.requires_grad]
         self._total = settings.epochs * steps
 
     def restart(self) -> None:
         """Go to the beginning of an epoch."""
         self.position.zero_()
         self.losses.zero_()
-        self.state.network.train()
+        self.state.trained.train()
 
     def __call__(self) -> None:
         """Train on the batch at `position`, note its loss in `losses`, and move on."""
@@ -96,7 +112,7 @@ class TrainingStep:
     def _gradients(self, batch: Batch) -> Tensor:
         """Gradients of the mean loss over all ranks' labelled pixels; that loss, ().
 
-        Cross-entropy is the same on any number of ranks. A loss of overlap, of objects or of a
+        Cross-entropy is the same on any number of ranks. A loss of overlap, objects, instances or a
         teacher is the mean of the ranks' own, each weighted by its labelled pixels.
         """
         state, loss = self.state, self._loss(batch)
@@ -113,34 +129,47 @@ class TrainingStep:
 
     def _loss(self, batch: Batch) -> Tensor:
         """() float32 of an augmented batch."""
-        settings, maps = self._settings, None
-        with autocast(self.state.device, settings.precision):
-            normal = self._deployed.normalize(batch.images)
-            if self._objects is None:
-                logits = self.state.network.coarse(normal)
-            else:
-                maps = self.state.network.heads(normal)
-                logits = maps.logits
-            taught = None if self._teacher is None else self._teacher.logits(batch.images)
+        settings, answers = self._settings, self._answers(batch)
         loss = enlarged_segmentation_loss(
-            logits,
+            answers.logits,
             batch.labels,
             label_smoothing=settings.label_smoothing,
             class_weights=self._class_weights,
             loss=settings.loss,
         )
-        if taught is not None:
-            large = enlarge(logits.float())
-            copied = distillation_loss(large, taught, temperature=settings.teacher_temperature)
+        if answers.taught is not None:
+            large = enlarge(answers.logits.float())
+            copied = distillation_loss(
+                large, answers.taught, temperature=settings.teacher_temperature
+            )
             loss = (1 - settings.teacher_weight) * loss + settings.teacher_weight * copied
-        if self._objects is None or maps is None:
-            return loss
-        return loss + object_loss(
-            maps,
-            self._objects(batch),
-            centre_weight=settings.centre_weight,
-            offset_weight=settings.offset_weight,
-        )
+        if self._objects is not None and answers.maps is not None:
+            loss = loss + object_loss(
+                answers.maps,
+                self._objects(batch),
+                centre_weight=settings.centre_weight,
+                offset_weight=settings.offset_weight,
+            )
+        if answers.embeddings is not None:
+            told_apart = instance_contrastive_loss(
+                answers.embeddings, cell_instances(batch, scale=HEAD_SCALE), most=SLOTS - 1
+            )
+            loss = loss + settings.contrastive_weight * told_apart
+        return loss
+
+    def _answers(self, batch: Batch) -> _Answers:
+        state, maps, embeddings = self.state, None, None
+        with autocast(state.device, self._settings.precision):
+            normal = self._deployed.normalize(batch.images)
+            if self._objects is None:
+                logits = state.network.coarse(normal)
+            else:
+                decoded = state.network.decode(normal)
+                maps = state.network.maps(decoded)
+                logits = maps.logits
+                embeddings = None if state.embedding is None else state.embedding(decoded)
+            taught = None if self._teacher is None else self._teacher.logits(batch.images)
+        return _Answers(logits, maps, embeddings, taught)
 
     def _set_learning_rate(self) -> None:
         rate = learning_rate(

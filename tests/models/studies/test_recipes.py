@@ -70,8 +70,8 @@ def test_the_table_shows_mean_and_deviation(recipes):
         {"recipe": "b", "val_miou": 0.25, "miou": None},
     ]
     assert recipes.table(rows, "test").splitlines()[2:] == [
-        "| a | 2 | 50.00 | 0.00 | 42.00 | 2.83 |",
-        "| b | 1 | 25.00 | - | - | - |",
+        "| a | 2 | 50.00 ± 0.00 | 42.00 ± 2.83 |",
+        "| b | 1 | 25.00 | - |",
     ]
 
 

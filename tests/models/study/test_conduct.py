@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from maskattn_edge.cli.app import run_command
+from maskattn_edge.cli.study import VARIED
 from maskattn_edge.contract.errors import TrainingError, UsageError
 from maskattn_models.checkpoint import load_checkpoint
 from maskattn_models.network import VARIANTS
@@ -13,7 +14,7 @@ from maskattn_models.study import (
     FRACTIONS,
     PLANS,
     StudyObserver,
-    StudySettings,
+    conditions,
     conduct,
     read_result,
 )
@@ -127,7 +128,7 @@ def test_a_run_that_fails_does_not_end_the_study(squares, quick, tmp_path, monke
             raise TrainingError("the loss is nan")
         return train(dataset, config, settings, out, **rest)
 
-    monkeypatch.setattr(sys.modules[StudySettings.__module__], "train", sometimes)
+    monkeypatch.setattr(sys.modules[conduct.__module__], "train", sometimes)
     notes = Notes()
     with pytest.raises(TrainingError, match="1 of 2 runs failed.*none/seed-0: the loss is nan"):
         conduct(SHORT, squares, quick, tmp_path, observer=notes)
@@ -137,6 +138,7 @@ def test_a_run_that_fails_does_not_end_the_study(squares, quick, tmp_path, monke
 
 
 def test_shares_of_the_data(squares, quick, tmp_path):
+    assert {arm.attention for arm in FRACTIONS.arms} == {None}
     assert [arm.fraction for arm in FRACTIONS.arms] == [0.1, 0.25, 0.5, 0.75, 1.0]
     plan = replace(FRACTIONS, arms=FRACTIONS.arms[1:2], baseline="025")
     (run,) = conduct(plan, squares, quick, tmp_path).runs
@@ -176,6 +178,65 @@ def test_the_command(squares, tmp_path, capsys):
     assert "holds no study" in capsys.readouterr().err
     assert run_command(["study", "ablation", *words, "--seeds", "0"]) == 2
     assert "a study has 1 to 1000 seeds, got 0" in capsys.readouterr().err
+
+
+def test_the_recipe_reaches_every_run_and_is_noted(squares, tmp_path, capsys, monkeypatch):
+    given, studied = [], []
+
+    def noted(plan, dataset, settings, out, **rest):
+        studied.append(replace(plan, arms=plan.arms[:1], baseline=plan.arms[0].name))
+        given.append(settings)
+        return conduct(studied[-1], dataset, settings, out, **rest)
+
+    monkeypatch.setattr(sys.modules["maskattn_models.study"], "conduct", noted)
+    out = tmp_path / "out"
+    words = ["study", "fractions", "--data", str(squares.root), "--out", str(out), "--size", "n"]
+    words += ["--height", "32", "--width", "32", "--epochs", "1", "--seeds", "1", "--batch", "4"]
+    recipe = ["--backbone", "efficientnet-lite0", "--no-pretrained", "--attention", "convolution"]
+    recipe += ["--loss", "cross-entropy+dice", "--cutmix", "0.25", "--lr", "0.002"]
+    assert run_command([*words, *recipe]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Recipe: attention convolution; backbone efficientnet-lite0 from random weights" in said
+    assert "loss cross-entropy+dice; CutMix 0.25; learning rate 0.002; weight decay 0.05" in said
+    best = load_checkpoint(out / "runs/010/seed-0/best.pt")
+    assert (best.network.backbone, best.network.attention) == ("efficientnet-lite0", "convolution")
+    settings = best.training["settings"]
+    assert settings["augment"]["cutmix"] == 0.25
+    assert [settings[name] for name in ("loss", "learning_rate", "batch", "pretrained")] == [
+        "cross-entropy+dice", 0.002, 4, False,
+    ]  # fmt: skip
+    manifest = json.loads((out / "study.json").read_text())["study"]
+    assert manifest["arms"]["010"]["attention"] == manifest["network"]["attention"] == "convolution"
+    for changed, message in [
+        (
+            ("--loss", "cross-entropy"),
+            "has loss 'cross-entropy+dice', this command 'cross-entropy'",
+        ),
+        (("--cutmix", "0.5"), "has cutmix 0.25, this command 0.5: repeat"),
+        (("--attention", "none"), "has attention 'convolution', this command 'none'"),
+        (("--lr", "0.001"), "has learning rate 0.002, this command 0.001"),
+        (("--batch", "8"), "has batch 4, this command 8"),
+    ]:
+        assert run_command([*words, *recipe, *changed]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"the study in {out} {message}" in said
+    assert run_command([*words, "--attention", "convolution"]) == 2
+    assert "has backbone 'efficientnet-lite0', this command None" in capsys.readouterr().err
+
+
+def test_a_study_has_no_option_for_what_it_varies(capsys):
+    for name, plan in PLANS.items():
+        left_to_it = any(arm.attention is None for arm in plan.arms)
+        assert left_to_it == ("attention" not in VARIED.get(name, ()))
+        assert run_command(["study", name, "--data", "x", "--attention", "none"]) in (1, 2)
+        assert ("No such option: --attention" in capsys.readouterr().err) != left_to_it
+
+
+def test_results_from_before_recipes_were_noted_are_shown(finished, tmp_path):
+    content = json.loads((finished[0] / "results.json").read_text())
+    assert content.pop("recipe")["loss"] == "cross-entropy"
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert "Recipe" not in conditions(read_result(tmp_path))
 
 
 def test_the_command_that_counts(capsys):

@@ -30,9 +30,10 @@ def test_segmentation_losses(loss, weighted):
     assert logits.grad.shape == logits.shape
 
 
-def test_instance_contrastive_loss():
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16])
+def test_instance_contrastive_loss(dtype):
     embeddings = meta(2, 4, 8, 8)
-    instance_contrastive_loss(embeddings, meta(2, 8, 8, dtype=torch.uint8), most=6).backward()
+    instance_contrastive_loss(embeddings, meta(2, 8, 8, dtype=dtype), most=6).backward()
     assert embeddings.grad.shape == embeddings.shape
 
 

@@ -62,6 +62,9 @@ def test_every_option_reaches_the_run(squares, tmp_path):
         (["--teacher-weight", "0.3"], "--teacher-weight means nothing without --teacher"),
         (["--teacher", "none.pt", "--teacher-temperature", "0"], "teacher temperature must be"),
         (["--loss", "dice"], "unknown loss 'dice'; available: cross-entropy, cross-entropy+dice"),
+        (["--mask-share", "0.5"], "no mask attention: choose --attention masked, or leave out"),
+        (["--contrastive", "0.1"], "needs instances, which the task 'semantic' has not: choose"),
+        (["--contrastive", "-1"], "contrastive weight must be 0 to 1000, got -1"),
         (["--cutmix", "2"], "cutmix must be 0 to 1, got 2"),
     ],
 )

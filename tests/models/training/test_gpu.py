@@ -66,6 +66,22 @@ def test_the_graph_does_what_the_steps_do(stepping, precision, resident_share):
     assert_close(eager, replayed)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_graph_holds_the_loss_of_instances(stepping, objects_store, precision):
+    settings = replace(
+        stepping.settings, precision=precision, learning_rate=1e-4, contrastive_weight=0.5
+    )
+    results = []
+    for use_graph in (False, True):
+        step, batches, order = stepping.make(
+            "cuda:0", settings=settings, config=stepping.objects_config, store=objects_store
+        )
+        launch = captured(step) if use_graph else step
+        stepping.run(step, batches, order.steps, launch)
+        results.append(stepping.everything(step))
+    assert_close(*results)
+
+
 def test_streamed_and_resident_batches_train_alike(stepping):
     results = []
     for share in (0.5, 0.0):

@@ -1,12 +1,14 @@
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 
 from maskattn_edge.contract.errors import UsageError
-from maskattn_models.network import MaskAttention, NetworkConfig, build_network
+from maskattn_models.network import VARIANTS, MaskAttention, NetworkConfig, build_network
+from maskattn_models.study.variants import offer_variants
 from maskattn_models.training import TrainingSettings, train
-from maskattn_models.training.key_target import KeyTarget
+from maskattn_models.training.key_target import KeyTarget, check_masked
 
 
 def block(bias):
@@ -44,16 +46,38 @@ def test_images_count_one_by_one():
     assert target.loss().item() == pytest.approx(0.25)
 
 
-def test_all_blocks_count_and_others_are_left_alone():
+def test_all_blocks_count():
     config = NetworkConfig(classes=2, size="n", height=32, width=32, attention="masked")
     network = build_network(config).train()
     target = KeyTarget(network, 0.5)
     network(torch.zeros(2, 3, 32, 32))
     assert target.loss().item() == pytest.approx(2 * 0.5**2)
-    plain = build_network(replace(config, attention="plain"))
-    target = KeyTarget(plain, 0.5)
-    plain(torch.zeros(2, 3, 32, 32))
-    assert target.loss() == 0
+
+
+@pytest.mark.parametrize("attention", ["none", "convolution", "plain"])
+def test_a_network_without_masks_is_refused_before_the_data_are_read(
+    squares, tiny, tmp_path, attention, monkeypatch
+):
+    monkeypatch.setattr(sys.modules[train.__module__], "load_splits", pytest.fail)
+    config, settings = replace(tiny, attention=attention), TrainingSettings(mask_share=0.5)
+    with pytest.raises(UsageError, match="has no mask attention: choose --attention masked, or"):
+        train(squares, config, settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_check_takes_no_random_numbers(tiny):
+    before = torch.get_rng_state()
+    check_masked(tiny, 0.5)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("variant", ["masked_8", "masked_16", "masked_decoder"])
+def test_masks_in_other_places_are_pulled_too(tiny, variant):
+    offer_variants()
+    try:
+        check_masked(replace(tiny, attention=variant), 0.5)
+    finally:
+        VARIANTS.clear()
 
 
 def test_a_mask_reaches_its_target():

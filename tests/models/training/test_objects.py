@@ -4,7 +4,6 @@ import csv
 import math
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,40 +16,10 @@ from maskattn_models.network import NetworkConfig
 from maskattn_models.training import AugmentSettings, TrainingInterrupted, TrainingSettings, train
 from maskattn_models.training.history import EpochRow, to_rows
 
-SIDE = 48
 CONFIG = NetworkConfig(classes=2, size="n", height=32, width=32, task="panoptic", things=(1,))
 SETTINGS = TrainingSettings(
     epochs=2, batch=4, seed=3, device="cpu", augment=AugmentSettings(cutmix=0.5)
 )
-
-
-def draw(rng):
-    """Two bright squares of different colour on a dark ground; they never overlap."""
-    image = rng.integers(0, 60, (SIDE, SIDE, 3), np.uint8)
-    instances = np.zeros((SIDE, SIDE), np.uint8)
-    for number, left in enumerate((0, 24), start=1):
-        top = int(rng.integers(0, 24))
-        instances[top : top + 22, left + 1 : left + 23] = number
-    image[instances == 1] += 150
-    image[instances == 2, 0] += 190
-    return image, (instances > 0).astype(np.uint8), instances
-
-
-def write_dataset(root, *, train_images=8, val_images=4):
-    rng = np.random.default_rng(0)
-    for split, count in (("train", train_images), ("val", val_images)):
-        for kind in ("images", "masks", "instances"):
-            (root / kind / split).mkdir(parents=True)
-        for index in range(count):
-            for kind, picture in zip(("images", "masks", "instances"), draw(rng), strict=True):
-                cv2.imwrite(str(root / kind / split / f"{index}.png"), picture)
-    (root / "classes.json").write_text('["ground", {"name": "square", "thing": true}]')
-    return root
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    return open_dataset(write_dataset(tmp_path_factory.mktemp("objects") / "objects"))
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +83,11 @@ def test_the_instance_task_is_judged_by_things_alone(objects, tmp_path):
     assert best.metrics["val_pq"] == best.training["val_pq"]["square"]
 
 
-def test_data_without_instances_are_refused(squares, tmp_path):
+def test_data_without_instances_are_refused(squares, write_objects, tmp_path):
     with pytest.raises(UsageError, match=r"things of the network are \(1,\), of squares \(\)"):
         train(squares, CONFIG, SETTINGS, tmp_path / "run")
     (tmp_path / "data").mkdir()
-    root = write_dataset(tmp_path / "data" / "plain")
+    root = write_objects(tmp_path / "data" / "plain")
     (root / "instances").rename(tmp_path / "away")
     with pytest.raises(DataError, match="enough for semantic, not for panoptic"):
         train(open_dataset(root), CONFIG, SETTINGS, tmp_path / "run")

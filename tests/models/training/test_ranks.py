@@ -33,6 +33,7 @@ SCRIPT = """
     from maskattn_models.network import NetworkConfig
     from maskattn_models.training import AugmentSettings, TrainingSettings, joined, train
     from maskattn_models.training import step as step_module
+    from maskattn_models.training import trainer
     from maskattn_models.training.record import Record
 
     data, out = open_dataset(Path(sys.argv[1])), Path(sys.argv[2])
@@ -41,7 +42,7 @@ SCRIPT = """
     real = step_module.enlarged_segmentation_loss
     Record.draw = lambda self, state: None  # pictures take longer than these runs
 
-    def attempt(name, settings, **how):
+    def attempt(name, settings, data=data, config=config, **how):
         try:
             train(data, config, settings, out / name, ranks=ranks, **how)
             print(name, "done", flush=True)
@@ -62,6 +63,10 @@ SCRIPT = """
         step_module.enlarged_segmentation_loss = real
         attempt("whole", settings)
         attempt("odd", replace(settings, batch=3))
+        new_state, states = trainer.new_state, []
+        trainer.new_state = lambda *a, **k: states.append(new_state(*a, **k)) or states[0]
+        attempt("instances", eval(sys.argv[6]), open_dataset(Path(sys.argv[4])), eval(sys.argv[5]))
+        print("head", states[0].embedding.weight.flatten().tolist())
 """
 
 
@@ -77,13 +82,14 @@ def environment(**more):
 
 
 @pytest.fixture(scope="module")
-def pair(squares, tmp_path_factory):
+def pair(squares, objects, tmp_path_factory):
     """Folders written by two processes, and what each of them has printed."""
     out, port = tmp_path_factory.mktemp("pair"), str(free_port())
-    settings = repr(SETTINGS)
+    words = [str(squares.root), str(out), repr(SETTINGS)]
+    words += [str(objects.root), repr(OBJECTS), repr(APART)]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(SCRIPT), str(squares.root), str(out), settings],
+            [sys.executable, "-c", textwrap.dedent(SCRIPT), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,16 +103,27 @@ def pair(squares, tmp_path_factory):
     said = []
     try:
         for process in processes:
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=120)
             assert process.returncode == 0, errors
             said.append(output.splitlines())
     finally:
         for process in processes:
             process.kill()
+            process.wait()
     return out, said
 
 
 SETTINGS = TrainingSettings(epochs=3, batch=4, seed=3, device="cpu", augment=STILL)
+
+OBJECTS = NetworkConfig(
+    classes=2, size="n", height=32, width=32, task="panoptic", things=(1,), dropout=0.0
+)
+APART = TrainingSettings(
+    epochs=2, batch=4, seed=3, device="cpu", augment=STILL, class_weights="equal",
+    contrastive_weight=0.5, offset_weight=0.0,
+)  # fmt: skip
+"""Every image of `objects` has two whole instances and weighs the same: a mean of ranks' means is
+the mean. Cells of objects are not equally many, so that the offsets' loss is left out."""
 
 
 def test_two_processes_train_as_one_does(pair, squares, tmp_path):
@@ -124,6 +141,19 @@ def test_two_processes_train_as_one_does(pair, squares, tmp_path):
             )
     assert [row["val_miou"] for row in two.history] == pytest.approx(
         [row["val_miou"] for row in one.history], abs=2e-3
+    )
+
+
+def test_two_processes_tell_instances_apart_as_one_does(pair, objects, tmp_path):
+    out, (first, second) = pair
+    assert first[-1] == second[-1]
+    assert first[-1].startswith("head [")
+    train(objects, OBJECTS, APART, tmp_path / "one")
+    one, two = (load_checkpoint(run / "last.pt") for run in (tmp_path / "one", out / "instances"))
+    losses = [[row["loss"] for row in run.history] for run in (one, two)]
+    assert losses[1] == pytest.approx(losses[0], rel=TOLERANCE)
+    torch.testing.assert_close(
+        two.resume["embedding"]["weight"], one.resume["embedding"]["weight"], rtol=1e-3, atol=5e-4
     )
 
 

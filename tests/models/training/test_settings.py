@@ -1,6 +1,8 @@
 import pytest
 
+from maskattn_edge.cli.recipe import Recipe
 from maskattn_edge.contract.errors import UsageError
+from maskattn_models.network import NetworkConfig
 from maskattn_models.training import AugmentSettings, TrainingSettings
 
 
@@ -50,3 +52,8 @@ def test_wrong_augmentation_is_refused(wrong, message):
 def test_the_learning_rate_grows_with_the_root_of_the_batch():
     assert TrainingSettings(batch=32).peak_learning_rate == 1e-3
     assert TrainingSettings(batch=128).peak_learning_rate == pytest.approx(2e-3)
+
+
+def test_the_command_lines_defaults_are_the_librarys():
+    assert Recipe().training() == TrainingSettings()
+    assert Recipe().network(classes=3) == NetworkConfig(classes=3)

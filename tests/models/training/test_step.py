@@ -56,6 +56,17 @@ def test_a_step_neither_waits_for_the_device_nor_brings_numbers_from_the_host(st
     assert traffic.count > 500
 
 
+def test_nor_does_a_step_that_learns_instances(stepping, objects_store):
+    settings = replace(stepping.settings, contrastive_weight=0.5)
+    step, batches, _ = stepping.make(
+        settings=settings, config=stepping.objects_config, store=objects_store
+    )
+    stepping.run(step, batches, 1)
+    with HostTraffic() as traffic:
+        step()
+    assert traffic.found == []
+
+
 @pytest.mark.parametrize(
     ("work", "name"),
     [

@@ -286,10 +286,10 @@ def test_the_network_must_have_the_datas_classes(squares, tmp_path):
 
 
 def test_patience_ends_a_run_that_gets_no_better(squares, tiny, tmp_path, monkeypatch):
-    from maskattn_models.training import trainer
+    from maskattn_models.training import loop
 
     level = Validation(confusion=np.array([[3, 1], [1, 3]], np.int64))
-    monkeypatch.setattr(trainer, "validate", lambda *args, **kwargs: level)
+    monkeypatch.setattr(loop, "validate", lambda *args, **kwargs: level)
     notes = Notes()
     settings = replace(SETTINGS, epochs=9, patience=2)
     best = train(squares, tiny, settings, tmp_path / "run", observer=notes)
