@@ -34,6 +34,7 @@ OFFSET_CELLS = 8.0
 PEAK_WINDOW = 7
 """Cells on a side of the square in which a centre is the highest."""
 
+_VOTERS = 2  # cells on a side of a block that votes as one, which takes a quarter of the time
 _NO_PEAK = -30.0  # a logit that no threshold passes, finite in fp16
 _AREA_UNIT = 256.0  # cells: sums of one and of all of them are normal numbers in fp16
 _FAR = 4.0  # more than any squared distance between points of the unit square
@@ -78,8 +79,8 @@ class Grouping(nn.Module):
     no objects apart: on the grid of the heads thin stuff and the outlines of objects are lost. A
     peak of the heat map is an object's centre. Each cell belongs to the centre that its offset
     points nearest to, with those of its pixels that have a thing class. The object has the thing
-    class with the largest sum of probabilities over its cells, each weighted by its share of such
-    pixels, and its pixels take that class. Its score is the centre's times the class's mean
+    class with the largest sum of probabilities over its pixels, blocks of 2x2 cells voting as one,
+    and its pixels take that class. Its score is the centre's times the class's mean
     probability there. Where no centre is found, pixels of things keep their class and belong to no
     object.
 
@@ -142,8 +143,7 @@ class Grouping(nn.Module):
         share = F.avg_pool2d(on_thing[:, None], self.scale).flatten(1)  # (B, N) of a cell's pixels
         member = (nearest[:, None] == self.row).to(logits.dtype) * share[:, None]  # (B, K, N)
         area = member.mean(2) * (self.height * self.width / _AREA_UNIT)  # (B, K)
-        votes = member @ (logits.softmax(1).flatten(2).transpose(1, 2) / _AREA_UNIT)  # (B, K, C)
-        votes = votes * self.thing
+        votes = self._votes(logits, member)  # (B, K, C)
         kind = votes.argmax(2)  # (B, K)
         large = area > (self.min_cells - 0.125) / _AREA_UNIT  # areas are multiples of a pixel
         used = ((peak > self.min_logit) & large).to(logits.dtype)
@@ -161,6 +161,14 @@ class Grouping(nn.Module):
             score.float(),
             self._boxes(number, used),
         )
+
+    def _votes(self, logits: Tensor, member: Tensor) -> Tensor:
+        """Sum of the probabilities of each thing class over each object's area, (B, K, C)."""
+        coarse = F.avg_pool2d(logits, _VOTERS).flatten(2).transpose(1, 2)  # (B, M, C)
+        # Over the last axis: over another one ONNX Runtime takes twenty times as long.
+        chances = coarse.softmax(2) * (_VOTERS * _VOTERS / _AREA_UNIT)
+        part = member.unflatten(2, (self.height, self.width))
+        return F.avg_pool2d(part, _VOTERS).flatten(2) @ chances * self.thing
 
     def _peaks(self, centre: Tensor) -> tuple[Tensor, Tensor]:
         """Logit and cell of the K highest peaks, (B, K) each; of lower ones there may be fewer."""

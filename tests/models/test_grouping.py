@@ -55,7 +55,8 @@ def reference(logits, centre, offset):
                 aim_y = np.clip(y + OFFSET_CELLS * offset[1, y, x], 0, WIDTH)
                 far = [(px - aim_x) ** 2 + (py - aim_y) ** 2 for _, py, px in peaks]
                 members[int(np.argmin(far))].append((y, x))
-    chances = np.exp(logits - logits.max(0)) / np.exp(logits - logits.max(0)).sum(0)
+    coarse = logits.reshape(CLASSES, HEIGHT // 2, 2, WIDTH // 2, 2).mean((2, 4))
+    chances = np.exp(coarse - coarse.max(0)) / np.exp(coarse - coarse.max(0)).sum(0)
     labels, instances = label.copy(), np.zeros(label.shape, int)
     kinds, scores, boxes = np.zeros(ROWS, int), np.zeros(ROWS), np.zeros((ROWS, 4), int)
     for row, cells in members.items():
@@ -68,7 +69,7 @@ def reference(logits, centre, offset):
         ]
         if len(pixels) < 4 * MIN_CELLS:
             continue
-        mean = np.mean([chances[:, y, x] for _, _, y, x in pixels], axis=0)
+        mean = np.mean([chances[:, y // 2, x // 2] for _, _, y, x in pixels], axis=0)
         kinds[row] = max(THINGS, key=lambda kind: mean[kind])
         scores[row] = peaks[row][0] * mean[kinds[row]]
         ys, xs, *_ = zip(*pixels, strict=True)
