@@ -8,6 +8,7 @@ from maskattn_models.evaluation.masks import mask_sheet
 from maskattn_models.evaluation.official import official_objects
 from maskattn_models.evaluation.pictures import (
     Shown,
+    comparison_sheet,
     predicted_sheet,
     prediction_sheet,
     write_sheet,
@@ -30,6 +31,7 @@ __all__ = [
     "Shown",
     "TruthSource",
     "check_classes",
+    "comparison_sheet",
     "evaluate",
     "evaluate_file",
     "found_segments",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -57,13 +57,30 @@ def prediction_sheet(
             f"a sheet shows as many images as truths and predictions, got {len(images_rgb)}, "
             f"{len(truths)} and {len(predictions)}"
         )
+    return comparison_sheet(images_rgb, {"truth": truths, "prediction": predictions}, classes)
+
+
+def comparison_sheet(
+    images_rgb: Sequence[NDArray[np.uint8]],
+    columns: Mapping[str, Sequence[Shown]],
+    classes: Sequence[ClassInfo],
+) -> NDArray[np.uint8]:
+    """As `prediction_sheet`, with one column for each heading, beside that of the images.
+
+    Raises:
+        ContractError: there is no sample, or a column has another number of them.
+    """
+    counts = [len(images_rgb), *(len(column) for column in columns.values())]
+    if not counts[0] or len(set(counts)) > 1:
+        raise ContractError(f"a sheet shows each image in each column, got {counts} of them")
     rows = [
-        _row(image, truth, prediction, classes)
-        for image, truth, prediction in zip(images_rgb, truths, predictions, strict=True)
+        _row(image, shown, classes)
+        for image, *shown in zip(images_rgb, *columns.values(), strict=True)
     ]
     width = rows[0].shape[1]
-    shown = np.unique(np.concatenate([np.unique(_labels(it)) for it in (*truths, *predictions)]))
-    return np.concatenate([_headings(width), *rows, _legend(shown.tolist(), classes, width)])
+    seen = [np.unique(_labels(shown)) for column in columns.values() for shown in column]
+    legend = _legend(np.unique(np.concatenate(seen)).tolist(), classes, width)
+    return np.concatenate([_headings(["image", *columns], width), *rows, legend])
 
 
 def predicted_sheet(model: Segmenter, work: Assignment, *, count: int = 6) -> NDArray[np.uint8]:
@@ -139,20 +156,14 @@ def _hatch(height: int, width: int) -> NDArray[np.uint8]:
 
 
 def _row(
-    image_rgb: NDArray[np.uint8],
-    truth: Shown,
-    prediction: Shown,
-    classes: Sequence[ClassInfo],
+    image_rgb: NDArray[np.uint8], columns: Sequence[Shown], classes: Sequence[ClassInfo]
 ) -> NDArray[np.uint8]:
-    """Three tiles of one height; a tall image is bounded by its height."""
+    """Tiles of one height; a tall image is bounded by its height."""
     scale = _TILE / max(image_rgb.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image_rgb.shape[:2])
-    tiles = [
-        np.ascontiguousarray(scale_image(image_rgb, height, width)[..., ::-1]),
-        _drawn(truth, height, width, classes),
-        _drawn(prediction, height, width, classes),
-    ]
-    row = np.full((height + _MARGIN, 3 * _TILE + 4 * _MARGIN, 3), 255, np.uint8)
+    tiles = [np.ascontiguousarray(scale_image(image_rgb, height, width)[..., ::-1])]
+    tiles += [_drawn(shown, height, width, classes) for shown in columns]
+    row = np.full((height + _MARGIN, _left(len(tiles)), 3), 255, np.uint8)
     for index, tile in enumerate(tiles):
         left = _left(index) + (_TILE - width) // 2
         row[:height, left : left + width] = tile
@@ -163,9 +174,9 @@ def _left(column: int) -> int:
     return _MARGIN + column * (_TILE + _MARGIN)
 
 
-def _headings(width: int) -> NDArray[np.uint8]:
+def _headings(titles: Sequence[str], width: int) -> NDArray[np.uint8]:
     strip = np.full((_MARGIN // 2 + _HEADING, width, 3), 255, np.uint8)
-    for index, text in enumerate(("image", "truth", "prediction")):
+    for index, text in enumerate(titles):
         _write(strip, text, _left(index), _MARGIN // 2 + _HEADING - 10)
     return strip
 

@@ -70,9 +70,9 @@ def object_targets(
 ) -> ObjectTargets:
     """Targets of a batch.
 
-    A centre is the mean of an object's visible pixels; where the object's cells lie is read from
-    the first pixel of each. Things that belong to no object are a crowd: what their heat should be
-    is not known.
+    A centre is the mean of an object's visible pixels. Its cells are all that have a pixel of it;
+    where objects meet, the one with the larger number has the cell. Things that belong to no
+    object are a crowd: what their heat should be is not known.
 
     Args:
         labels: (B, H, W) uint8, 255 = ignored.
@@ -86,7 +86,8 @@ def object_targets(
     y = _places(height, scale, labels.device)[:, None].expand(batch, height, width)
     centre_x, centre_y, count = _centres(slot, x, y)
     rows, columns = height // scale, width // scale
-    cells = slot[:, ::scale, ::scale].flatten(1)  # (B, N)
+    # A cell with any pixel of an object learns its offset: its pixels are told apart by it.
+    cells = F.max_pool2d(slot[:, None].float(), scale).flatten(1).long()  # (B, N)
     across = centre_x.gather(1, cells) - torch.arange(columns, device=x.device).repeat(rows)
     down = centre_y.gather(1, cells) - torch.arange(rows, device=x.device).repeat_interleave(
         columns

@@ -78,6 +78,19 @@ def test_networks_are_trained_scored_and_compared(study, words, out, tmp_path, c
     assert said.endswith(again)
 
 
+def test_networks_are_drawn_beside_each_other(load_study, words, out, tmp_path, capsys):
+    models = [f"{out}/{task}/seed0/best.pt" for task in ("panoptic", "semantic")]
+    data = words[words.index("--data") + 1]
+    drawn = [tmp_path / name for name in ("one.png", "both.png")]
+    for path, chosen in zip(drawn, (models[:1], models), strict=True):
+        given = [*chosen, "--data", data, "--out", str(path), "--count", "2", "--min-area", "8"]
+        load_study("side_by_side").main(given)
+    one, both = (cv2.imread(str(path)) for path in drawn)
+    assert one.shape[0] >= both.shape[0] > 2 * 320
+    assert both.shape[1] - one.shape[1] == 336  # a tile and its margin more
+    assert "both.png" in capsys.readouterr().out
+
+
 def test_what_follows_the_dashes_decides_what_a_run_is(study, words, out):
     with pytest.raises(SystemExit, match="not of `train .* --lr 0.1`: choose another --out"):
         study.main([*words, *TINY, "--lr", "0.1"])

@@ -42,6 +42,17 @@ def test_each_cell_of_an_object_points_to_its_middle():
     assert torch.equal(targets.inside[0] > 0, cells > 0)
 
 
+def test_a_cell_with_any_pixel_of_an_object_points_to_its_middle():
+    labels, instances = (part.roll((1, 1), (1, 2)) for part in two_squares())
+    targets = object_targets(labels, instances, THING, scale=2)
+    inside = targets.inside[0]
+    assert int(inside.sum()) == 5 * 5 + 3 * 3  # odd edges: one cell more each way
+    assert inside[1:6, 2:7].all()
+    for row, column in ((1, 2), (5, 6)):
+        offset = OFFSET_CELLS * targets.offset[0, :, row, column]
+        assert offset.tolist() == pytest.approx([4 - column, 3 - row], abs=1e-5)
+
+
 def test_heat_is_one_at_centres_and_a_gaussian_around_them():
     targets = object_targets(*two_squares(), THING, scale=2)
     heat = targets.heat[0]
