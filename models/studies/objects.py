@@ -54,6 +54,7 @@ class Study:
     split: str
     tasks: tuple[str, ...]
     min_area: tuple[int, ...]
+    jobs: int
     extra: tuple[str, ...]
 
     def run(self, task: str, seed: int) -> runs.Run:
@@ -193,10 +194,10 @@ def main(arguments: Sequence[str]) -> None:
         "extra": study.extra,
         "runs": [],
     }
-    for seed in range(study.seeds):
-        for task in study.tasks:
-            content["runs"] += conduct(study, task, seed)
-            runs.write_results(study.out, content)
+    words = [(study, task, seed) for seed in range(study.seeds) for task in study.tasks]
+    for rows in runs.each(conduct, words, jobs=study.jobs):
+        content["runs"] += rows
+        runs.write_results(study.out, content)
     show(runs.machine() | content)
 
 
@@ -219,6 +220,7 @@ def _parse(arguments: Sequence[str]) -> Study:
         metavar="CELLS",
         help="that a region of the semantic network's labels has at least",
     )
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     given = vars(parser.parse_args(words))
     given["tasks"] = tuple(task for task in TASKS if task in given["tasks"])
     given["min_area"] = tuple(dict.fromkeys(given["min_area"]))

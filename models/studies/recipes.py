@@ -24,6 +24,7 @@ import runs
 from maskattn_models.checkpoint import load_checkpoint
 
 BACKBONE = ("--backbone", "efficientnet-lite0")
+DICE = ("--loss", "cross-entropy+dice")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +41,27 @@ BASE = ("--attention", "masked", "--cutmix", "0")
 
 RECIPES = (
     Recipe(name="s", options=BASE),
-    Recipe(name="s-dice", options=(*BASE, "--loss", "cross-entropy+dice")),
+    Recipe(name="s-dice", options=(*BASE, *DICE)),
     Recipe(name="s-lovasz", options=(*BASE, "--loss", "cross-entropy+lovasz")),
     Recipe(name="s-cutmix", options=("--attention", "masked", "--cutmix", "0.5")),
     Recipe(name="l", options=(*BASE, "--size", "l")),
     Recipe(name="s-taught-by-l", options=BASE, teacher="l"),
     Recipe(name="backbone", options=(*BASE, *BACKBONE)),
     Recipe(name="backbone-random", options=(*BASE, *BACKBONE, "--no-pretrained")),
-    Recipe(name="backbone-dice", options=(*BASE, *BACKBONE, "--loss", "cross-entropy+dice")),
+    Recipe(name="backbone-dice", options=(*BASE, *BACKBONE, *DICE)),
     Recipe(name="backbone-cutmix", options=("--attention", "masked", *BACKBONE)),
     Recipe(name="s-taught-by-backbone", options=BASE, teacher="backbone"),
-    Recipe(name="default"),
-    Recipe(name="default-dice", options=("--loss", "cross-entropy+dice")),
-    Recipe(name="default-m", options=("--size", "m")),
-    Recipe(name="default-backbone", options=BACKBONE),
+    Recipe(name="s-plain"),
+    Recipe(name="s-plain-dice", options=DICE),
+    Recipe(name="m-plain", options=("--size", "m")),
+    Recipe(name="m-plain-dice", options=("--size", "m", *DICE)),
+    Recipe(name="s-backbone-dice", options=(*BACKBONE, *DICE)),
+    Recipe(name="m-backbone-dice", options=(*BACKBONE, "--size", "m", *DICE)),
+    Recipe(
+        name="m-backbone-dice-cutmix1",
+        options=(*BACKBONE, "--size", "m", *DICE, "--cutmix", "1"),
+    ),
+    Recipe(name="l-backbone-dice", options=(*BACKBONE, "--size", "l", *DICE)),
 )
 
 
@@ -67,6 +75,7 @@ class Study:
     seeds: int
     split: str
     limit: int | None
+    jobs: int
     extra: tuple[str, ...]
 
     def folder(self, recipe: str, seed: int) -> Path:
@@ -124,9 +133,11 @@ def main(arguments: Sequence[str]) -> None:
         return
     study, recipes = _parse(arguments)
     rows: list[dict[str, Any]] = []
-    for recipe in recipes:
-        for seed in range(study.seeds):
-            rows.append(run(study, recipe, seed))
+    for taught in (False, True):  # teachers first
+        chosen = [recipe for recipe in recipes if (recipe.teacher is not None) == taught]
+        words = [(study, recipe, seed) for recipe in chosen for seed in range(study.seeds)]
+        for row in runs.each(run, words, jobs=study.jobs):
+            rows.append(row)
             content = {"split": study.split, "epochs": study.epochs, "runs": rows}
             runs.write_results(study.out, content)
     print(table(rows, study.split))
@@ -141,14 +152,14 @@ def _parse(arguments: Sequence[str]) -> tuple[Study, list[Recipe]]:
     parser.add_argument("--seeds", type=int, default=3, help="0, 1, ... one less than this")
     parser.add_argument("--split", default="test", help="what to score on")
     parser.add_argument("--limit", type=int, help="score at most so many images")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     names = [recipe.name for recipe in RECIPES]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="RECIPE")
     given = vars(parser.parse_args(words))
     chosen = given.pop("only")
     taught = {recipe.teacher for recipe in RECIPES if recipe.name in chosen}
     recipes = [recipe for recipe in RECIPES if recipe.name in chosen or recipe.name in taught]
-    order = sorted(recipes, key=lambda recipe: recipe.teacher is not None)  # teachers first
-    return Study(**given, extra=extra), order
+    return Study(**given, extra=extra), recipes
 
 
 if __name__ == "__main__":

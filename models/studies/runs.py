@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import platform
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -19,6 +21,8 @@ from maskattn_edge._version import __version__
 from maskattn_edge.cli.app import run_command
 from maskattn_edge.contract.atomic import write_text
 from maskattn_models.study import spread_of, to_percent
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,23 @@ def do(words: list[str]) -> None:
     print("maskattn-edge", shlex.join(words), flush=True)
     if code := run_command(words):
         sys.exit(code)
+
+
+def each(
+    function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], *, jobs: int
+) -> Iterator[Result]:
+    """What `function` returns for each of the arguments, in their order.
+
+    With several `jobs` that many run at a time in processes of their own: a small network leaves
+    most of a GPU idle.
+    """
+    if jobs == 1:
+        yield from (function(*words) for words in arguments)
+        return
+    spawn = multiprocessing.get_context("spawn")  # CUDA outlives no fork
+    with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
+        for future in [pool.submit(function, *words) for words in arguments]:
+            yield future.result()
 
 
 def write_results(out: Path, content: dict[str, Any]) -> None:

@@ -90,3 +90,9 @@ def test_train_knows_the_options_of_every_recipe(recipes):
     for index, recipe in enumerate(recipes.RECIPES):
         assert recipe.teacher is None or recipe.teacher in names[:index]
         command.make_context("train", ["--data", "folder", *recipe.options])
+
+
+def test_jobs_run_beside_each_other_and_keep_their_order(load_study):
+    each = load_study("runs").each
+    words = [(2, 3), (2, 4), (2, 5)]
+    assert list(each(pow, words, jobs=2)) == list(each(pow, words, jobs=1)) == [8, 16, 32]
