@@ -38,7 +38,7 @@ def run(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Save the overlay: .mp4, .webm or .mkv; .png or .jpg for one picture.",
+            help="Save the overlay: .webm or .mkv; .mp4 with maskattn-edge[h264]; .png or .jpg for one picture.",
         ),
     ] = None,
     masks: Annotated[
@@ -116,7 +116,7 @@ def run(
     A camera gives its newest frame; of files, every frame is segmented. Ctrl-C ends the run and
     leaves complete files; a second Ctrl-C aborts.
 
-    Example: maskattn-edge run --source drive.mp4 --save drive-labels.mp4
+    Example: maskattn-edge run --source drive.mp4 --save drive-labels.webm
     """
     from maskattn_edge.contract.model_file import read_model_file
     from maskattn_edge.models import default_model

@@ -65,5 +65,5 @@ def _check_display() -> None:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise SinkError(
             "--show needs a screen, and neither DISPLAY nor WAYLAND_DISPLAY is set: "
-            "run it on the desktop, or use --save out.mp4"
+            "run it on the desktop, or use --save out.webm"
         )
