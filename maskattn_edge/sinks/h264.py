@@ -5,13 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from maskattn_edge.contract.errors import MissingDependencyError, SinkError
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 _ENCODERS = {
     "libx264": {"preset": "veryfast", "crf": "23"},
@@ -90,7 +93,7 @@ class H264Writer:
         with suppress(Exception):
             self._container.close()
 
-    def _mux(self, frame: Any) -> None:
+    def _mux(self, frame: VideoFrame | None) -> None:
         try:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)

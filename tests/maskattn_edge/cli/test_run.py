@@ -120,7 +120,7 @@ def wrong_cases() -> dict[str, tuple[list[str], int, str]]:
         "bad video": (["{}/tiny.onnx", "--source", "{}/bad.mp4"], 1, "bad.mp4"),
         "no file": (["{}/tiny.onnx", "--source", "{}/no.mp4"], 1, "no.mp4: no such file"),
         "no camera": (["{}/tiny.onnx", "--camera", "97"], 1, "/dev/video97: no such camera"),
-        "scheme": (["{}/tiny.onnx", "--source", "rtsp://x/y"], 2, "rtsp:// is no known kind"),
+        "scheme": (["{}/tiny.onnx", "--source", "ftp://x/y"], 2, "ftp:// is no known kind"),
         "save": ([*good, "--save", "{}/a.png/o.mp4"], 1, "cannot be written"),
         "masks": ([*good, "--masks", "{}/a.png/m"], 1, "cannot be written"),
         "jsonl": ([*good, "--jsonl", "{}/a.png/o.jsonl"], 1, "cannot be written"),
