@@ -17,7 +17,7 @@ from maskattn_edge.frame import Frame
 from maskattn_edge.sources.address import Address
 from maskattn_edge.sources.quiet import silence_opencv
 from maskattn_edge.sources.reopening import ReopeningSource
-from maskattn_edge.sources.rtsp_probe import probe
+from maskattn_edge.sources.rtsp_probe import check_reachable, probe
 from maskattn_edge.sources.source import Source
 from maskattn_edge.sources.stream_clock import StreamClock
 
@@ -52,7 +52,7 @@ class RtspSource(Source):
 
     def __init__(self, address: Address) -> None:
         silence_opencv()
-        probe(address)
+        check_reachable(address)
         self._address, self._index = address, 0
         self._clock = StreamClock()
         settings = [
@@ -63,6 +63,7 @@ class RtspSource(Source):
         with _capture_options(f"rtsp_transport;{address.transport}|{_LOW_LATENCY}"):
             self._capture = cv2.VideoCapture(_with_login(address), cv2.CAP_FFMPEG, settings)
         if not self._capture.isOpened():
+            probe(address)
             raise SourceError(
                 f"{address.shown}: the server answers, but no video came within "
                 f"{address.open_s:g} s that OpenCV can decode: try #open=10 or #transport=udp"

@@ -1,4 +1,4 @@
-"""Asks an RTSP server about a stream before FFmpeg does, which tells nobody why it failed.
+"""Asks an RTSP server why FFmpeg could not open a stream, which FFmpeg tells nobody.
 
 Source: RFC 2326, sections 10.2 (DESCRIBE) and 7 (status codes).
 """
@@ -18,17 +18,30 @@ _CONNECT_S = 1.5  # a server that comes back is not to wait for an attempt that 
 _MAX_ANSWER = 64 << 10
 
 
+def check_reachable(address: Address) -> None:
+    """Return if something listens there.
+
+    Raises:
+        SourceError: nothing does.
+    """
+    try:
+        _connect(address).close()
+    except OSError as error:
+        raise unreachable(address, error) from error
+
+
 def probe(address: Address) -> None:
     """Return if the server describes the stream to us.
+
+    Only to be asked after a failure: GStreamer's server ends a stream whose only client hung up,
+    and fails the next client that comes meanwhile.
 
     Raises:
         SourceRefusedError: it wants another user or password.
         SourceError: it cannot be reached, or has no such stream.
     """
     try:
-        with socket.create_connection(
-            (address.host, address.port), min(_CONNECT_S, address.open_s)
-        ) as connection:
+        with _connect(address) as connection:
             connection.settimeout(address.open_s)
             status, reason, challenges = _describe(connection, address, "", 1)
             if status == 401 and address.user is not None:
@@ -52,6 +65,10 @@ def probe(address: Address) -> None:
         )
     if status >= 400:
         raise SourceError(f"{address.shown}: RTSP {status} {reason}")
+
+
+def _connect(address: Address) -> socket.socket:
+    return socket.create_connection((address.host, address.port), min(_CONNECT_S, address.open_s))
 
 
 def _describe(
