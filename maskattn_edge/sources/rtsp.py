@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -22,10 +24,12 @@ from maskattn_edge.sources.source import Source
 from maskattn_edge.sources.stream_clock import StreamClock
 
 _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-# Nothing is kept back for a smoother picture, and half a second tells what the stream is.
-_LOW_LATENCY = (
-    "fflags;nobuffer|flags;low_delay|max_delay;0|reorder_queue_size;0|analyzeduration;500000"
-)
+# Nothing is kept back for a smoother picture, and half a second tells what the stream is. That
+# half second is kept all the same: without its key frame nothing could be shown before the next.
+_LOW_LATENCY = "flags;low_delay|max_delay;0|reorder_queue_size;0|analyzeduration;500000"
+_CAUGHT_UP_S = 0.005
+_MOST_KEPT = 300
+_KEY_FRAME_S = 15.0  # a picture may need a key frame first, and cameras send few
 _environment = threading.Lock()
 
 
@@ -57,10 +61,12 @@ class RtspSource(Source):
         self._clock = StreamClock()
         settings = [
             *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(address.open_s * 1e3)),
-            *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(address.read_s * 1e3)),
+            *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round((address.read_s + _KEY_FRAME_S) * 1e3)),
             *(cv2.CAP_PROP_N_THREADS, 1),  # each further thread keeps back a frame
         ]
-        with _capture_options(f"rtsp_transport;{address.transport}|{_LOW_LATENCY}"):
+        silence = f"{_silence_option()};{round(address.read_s * 1e6)}"
+        options = f"rtsp_transport;{address.transport}|{silence}|{_LOW_LATENCY}"
+        with _capture_options(options):
             self._capture = cv2.VideoCapture(_with_login(address), cv2.CAP_FFMPEG, settings)
         if not self._capture.isOpened():
             probe(address)
@@ -68,8 +74,27 @@ class RtspSource(Source):
                 f"{address.shown}: the server answers, but no video came within "
                 f"{address.open_s:g} s that OpenCV can decode: try #open=10 or #transport=udp"
             )
+        self._catch_up()
         self._height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         self._width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+
+    def _catch_up(self) -> None:
+        """Leave out what came while the stream was looked at: it is old, and arrives at once.
+
+        Until then each frame is less late than the one before it.
+        """
+        least = math.inf
+        for _ in range(_MOST_KEPT):
+            if not self._capture.grab():
+                return  # `read` tells
+            arrived, stream_s = time.monotonic(), self._stream_s()
+            self._clock.captured(arrived, stream_s)
+            if arrived - stream_s > least - _CAUGHT_UP_S:
+                return
+            least = arrived - stream_s
+
+    def _stream_s(self) -> float:
+        return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
 
     def read(self) -> Frame | None:
         """The next frame.
@@ -86,10 +111,9 @@ class RtspSource(Source):
                 f"{self._address.read_s:g} s"
             )
         self._index += 1
-        stream_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
         return Frame(
             image_bgr=np.asarray(image, dtype=np.uint8),
-            captured=self._clock.captured(arrived, stream_s),
+            captured=self._clock.captured(arrived, self._stream_s()),
             index=self._index - 1,
         )
 
@@ -100,6 +124,12 @@ class RtspSource(Source):
     def close(self) -> None:
         """End the session."""
         self._capture.release()
+
+
+def _silence_option() -> str:
+    """FFmpeg's name for how long a server may send nothing; it changed with version 5."""
+    found = re.search(r"avformat:\s+YES \((\d+)", cv2.getBuildInformation())
+    return "stimeout" if found is not None and int(found[1]) < 59 else "timeout"
 
 
 def _with_login(address: Address) -> str:
