@@ -83,11 +83,14 @@ class RtspSource(Source):
 
         Until then each frame is less late than the one before it.
         """
-        least = math.inf
+        least, before_s = math.inf, math.nan
         for _ in range(_MOST_KEPT):
             if not self._capture.grab():
                 return  # `read` tells
             arrived, stream_s = time.monotonic(), self._stream_s()
+            if stream_s == before_s:  # OpenCV gives the first two frames one time
+                continue
+            before_s = stream_s
             self._clock.captured(arrived, stream_s)
             if arrived - stream_s > least - _CAUGHT_UP_S:
                 return
