@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -209,6 +210,13 @@ def test_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(SinkError, match="needs a screen"):
+        WindowSink()
+    monkeypatch.setenv("DISPLAY", ":64321.0")
+    with pytest.raises(SinkError, match=r"no screen answers at DISPLAY=:64321\.0"):
+        WindowSink()
+    with socket.socket(socket.AF_UNIX) as screen:
+        screen.bind("\0/tmp/.X11-unix/X64321")
+        screen.listen()
         WindowSink()
 
 
