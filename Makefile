@@ -7,10 +7,10 @@ PIP_FLAGS ?= --quiet --disable-pip-version-check
 demo: .venv-demo/ready  ## run the shipped model on an embedded scene; writes demo/
 	@mkdir -p demo
 	.venv-demo/bin/maskattn-edge run --source 'synthetic://?seed=7&frames=150&fps=15' \
-	    --save demo/overlay.mp4
+	    --save demo/overlay.webm
 	.venv-demo/bin/maskattn-edge run --source 'synthetic://?seed=7&frames=1' \
 	    --save demo/overlay.png >/dev/null
-	@echo "look at demo/overlay.mp4 and demo/overlay.png"
+	@echo "look at demo/overlay.webm and demo/overlay.png"
 
 test: .venv/ready  ## all tests; real data is used where MASKATTN_DATA names it
 	.venv/bin/python -m pytest -q

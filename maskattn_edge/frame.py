@@ -19,6 +19,7 @@ class Frame:
         captured: when it was read, in seconds of the monotonic clock.
         index: number of the frame in its source, from 0; gaps are frames that were dropped.
         name: file name, where the frame is a file of its own.
+        reopened: how often its source had been lost and opened again by then.
 
     Raises:
         ContractError: the picture has another shape or dtype.
@@ -28,6 +29,7 @@ class Frame:
     captured: float
     index: int
     name: str | None = None
+    reopened: int = 0
 
     def __post_init__(self) -> None:
         shape = self.image_bgr.shape

@@ -20,6 +20,7 @@ def record(segmentation: Segmentation) -> dict[str, object]:
     entry: dict[str, object] = {
         "index": None if frame is None else frame.index,
         "name": None if frame is None else frame.name,
+        "reopened": 0 if frame is None else frame.reopened,
         "width": width,
         "height": height,
         "times_ms": {

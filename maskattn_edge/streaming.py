@@ -94,6 +94,7 @@ class Stream(Iterator[Segmentation]):
         if self._capture.ident is None:  # never started
             self._source.close()
         else:
+            self._source.interrupt()
             self._capture.join(_CAMERA_S)
         if self._owns:
             self._model.close()

@@ -16,8 +16,8 @@ for package in maskattn_edge maskattn_models maskattn_export maskattn_benchmarks
 done
 "$scratch/venv/bin/maskattn-edge" --version
 "$scratch/venv/bin/maskattn-edge" models
-"$scratch/venv/bin/maskattn-edge" run --source 'synthetic://?seed=1&frames=5' --save out.mp4
-test -s out.mp4
+"$scratch/venv/bin/maskattn-edge" run --source 'synthetic://?seed=1&frames=5' --save out.webm
+test -s out.webm
 # A command whose extra is missing must say how to get it, in one line, and not fail otherwise.
 if "$scratch/venv/bin/maskattn-edge" train --data "$scratch" 2>"$scratch/train.log"; then exit 1; fi
 grep -q "pip install 'maskattn-edge\[train\]'" "$scratch/train.log"

@@ -49,7 +49,7 @@ def _global_options(
 ) -> None:
     """Low-resolution segmentation for small robots.
 
-    Example: maskattn-edge run --camera 0 --save out.mp4
+    Example: maskattn-edge run --camera 0 --save out.webm
     """
     context.obj.debug = debug
     if context.invoked_subcommand is None:

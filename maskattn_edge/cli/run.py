@@ -30,7 +30,8 @@ def run(
         str | None,
         typer.Option(
             metavar="URI",
-            help="Video, picture, folder, glob in quotes, v4l2:///dev/video0, or "
+            help="Video, picture, folder, glob in quotes, v4l2:///dev/video0, csi://0, "
+            "rtsp://USER:PASSWORD@HOST/PATH, http://HOST/PATH.mjpeg, or "
             "synthetic://?seed=3&width=640&height=480&fps=30&frames=150 (every part optional).",
         ),
     ] = None,
@@ -38,7 +39,8 @@ def run(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Save the overlay: .mp4, .webm or .mkv; .png or .jpg for one picture.",
+            help="Save the overlay: .webm or .mkv; .mp4 with maskattn-edge[h264]; .png or .jpg "
+            "for one picture.",
         ),
     ] = None,
     masks: Annotated[
@@ -116,7 +118,7 @@ def run(
     A camera gives its newest frame; of files, every frame is segmented. Ctrl-C ends the run and
     leaves complete files; a second Ctrl-C aborts.
 
-    Example: maskattn-edge run --source drive.mp4 --save drive-labels.mp4
+    Example: maskattn-edge run --source drive.mp4 --save drive-labels.webm
     """
     from maskattn_edge.contract.model_file import read_model_file
     from maskattn_edge.models import default_model
@@ -236,6 +238,8 @@ def _status_line(*, hidden: bool) -> Iterator[Callable[[Progress], None] | None]
 
 def status_text(progress: Progress) -> str:
     """How the run stands, in one line."""
+    if progress.lost_s:
+        return f"{progress.processed} frames  source lost for {progress.lost_s:.0f} s, reopening"
     of = "" if progress.length is None else f"/{progress.length}"
     return (
         f"{progress.processed}{of} frames  {progress.fps:.1f}/s  "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from maskattn_edge.sources.losses import NO_LOSSES, Losses
+
 if TYPE_CHECKING:
     from maskattn_edge.pipeline import OutputSummary, Percentiles, Summary
 
@@ -26,6 +28,7 @@ def summary_lines(result: Summary) -> list[str]:
             f"{_number(result.fps)} frames/s processed, {_number(result.capture_fps)} captured, "
             f"{result.seconds:.2f} s",
         ),
+        *_losses(result.losses),
         *_outputs(result.outputs),
         (
             "memory",
@@ -33,6 +36,20 @@ def summary_lines(result: Summary) -> list[str]:
         ),
     ]
     return [f"{name:<9} {text}" for name, text in rows] + _table(result)
+
+
+def _losses(losses: Losses) -> list[tuple[str, str]]:
+    if losses == NO_LOSSES:
+        return []
+    last = f"; last: {losses.reason}" if losses.reason else ""
+    return [
+        (
+            "lost",
+            f"reopened {losses.reopened} times, {losses.failures} failures, "
+            f"{losses.seconds:.1f} s without a picture, {losses.broken_frames} broken pictures"
+            f"{last}",
+        )
+    ]
 
 
 def _outputs(outputs: tuple[OutputSummary, ...]) -> list[tuple[str, str]]:

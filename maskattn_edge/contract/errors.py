@@ -55,6 +55,10 @@ class SourceError(MaskAttnError):
     """Frames cannot be read from a camera, stream or file."""
 
 
+class SourceRefusedError(SourceError):
+    """A source says no, and will say no again: a wrong password, for example."""
+
+
 class SinkError(MaskAttnError):
     """Results cannot be written or shown."""
 

@@ -56,6 +56,7 @@ class Account:
             fps=self._meters.latency.rate,
             latency_ms=self._meters.latency.median,
             age_ms=self._meters.labels_age.median,
+            lost_s=self._source.losses().lost_s,
         )
 
     def stats(self, now: float) -> Stats:
@@ -68,6 +69,7 @@ class Account:
             seconds=now - self.began,
             source=self._source.describe(),
             live=self._source.live,
+            losses=self._source.losses(),
             model=self._engine.spec.name,
             engine=self._engine.name,
             device=self._engine.device,
@@ -92,6 +94,7 @@ class Account:
         return Summary(
             source=self._source.describe(),
             live=self._source.live,
+            losses=self._source.losses(),
             model=self._engine.spec.name,
             engine=self._engine.name,
             device=self._engine.device,

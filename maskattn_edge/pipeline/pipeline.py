@@ -190,6 +190,7 @@ class Pipeline:
         if self._capture.ident is None:  # never started
             self._source.close()
         else:
+            self._source.interrupt()
             self._capture.join(_CAMERA_S)
         for delivery in self._deliveries:
             delivery.slot.close()

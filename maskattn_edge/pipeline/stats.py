@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from maskattn_edge.pipeline.figures import Percentiles
 from maskattn_edge.pipeline.summary import rounded
+from maskattn_edge.sources.losses import Losses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class Stats:
         seconds: since the start of capture.
         source: in words.
         live: whether the source is live.
+        losses: how often and how long it gave no pictures.
         model: name of the model.
         engine: name of the back end.
         device: where the engine runs.
@@ -46,6 +48,7 @@ class Stats:
     seconds: float
     source: str
     live: bool
+    losses: Losses
     model: str
     engine: str
     device: str

@@ -7,13 +7,15 @@ import math
 from dataclasses import asdict, dataclass
 
 from maskattn_edge.pipeline.figures import Percentiles
+from maskattn_edge.sources.losses import Losses
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """How a run stands. Rates and medians are of the last frames; NaN where there is none yet.
 
-    `length` is the number of frames that will come, where that is known.
+    `length` is the number of frames that will come, where that is known; `lost_s` tells for how
+    long a lost source has given no picture, 0 while it does.
     """
 
     seconds: float
@@ -24,6 +26,7 @@ class Progress:
     fps: float
     latency_ms: float
     age_ms: float
+    lost_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,7 @@ class Summary:
     Args:
         source: in words.
         live: whether the source was live.
+        losses: how often and how long it gave no pictures.
         model: name of the model.
         engine: name of the back end.
         device: where the engine ran.
@@ -75,6 +79,7 @@ class Summary:
 
     source: str
     live: bool
+    losses: Losses
     model: str
     engine: str
     device: str

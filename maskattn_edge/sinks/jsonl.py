@@ -4,6 +4,7 @@ A line, here with breaks:
 
     {"index": 12,                      number of the frame in its source; gaps were dropped
      "name": "shot.jpg",               file name, null unless the frame is a file of its own
+     "reopened": 0,                     how often the source had been lost and opened again
      "width": 640, "height": 480,      of the frame, pixels
      "times_ms": {"captured": 1.0, "taken": 2.0, "inferred": 9.5, "delivered": 9.9},
                                        monotonic clock: comparable within one boot only

@@ -1,14 +1,13 @@
-"""`--save out.mp4`: the frames under their labels, as a video that browsers play."""
+"""`--save out.webm`: the frames under their labels, as a video that browsers play."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,21 +16,59 @@ from maskattn_edge.contract.errors import SinkError
 from maskattn_edge.frame import Frame
 from maskattn_edge.preprocess import fit
 from maskattn_edge.segmentation import Segmentation
-from maskattn_edge.sinks.encoder import ENCODERS, choose_encoder
+from maskattn_edge.sinks.h264 import H264Writer, h264_encoder
 from maskattn_edge.sinks.sink import Sink, cannot_write
+from maskattn_edge.sinks.webm import WebmWriter
 
-SUFFIXES = tuple(ENCODERS)
-
-_MILLISECOND = Fraction(1, 1000)
 _PICTURES_FPS = 10.0  # of a video made of single pictures
+
+
+class VideoWriter(Protocol):
+    """What turns pictures into a file."""
+
+    def write(self, picture: NDArray[np.uint8], time_ms: int) -> None:
+        """Add a picture that is shown from `time_ms` on."""
+
+    def close(self) -> None:
+        """Complete the file, which the caller closes."""
+
+    def abandon(self) -> None:
+        """Give back what is held, without completing the file."""
+
+
+OpenWriter = Callable[[BinaryIO, tuple[int, int]], VideoWriter]
+
+
+def _webm(path: Path) -> OpenWriter:
+    return lambda file, size: WebmWriter(file, size=size, doctype="webm")
+
+
+def _matroska(path: Path) -> OpenWriter:
+    return lambda file, size: WebmWriter(file, size=size, doctype="matroska")
+
+
+def _mp4(path: Path) -> OpenWriter:
+    encoder = h264_encoder(path)
+    return lambda file, size: H264Writer(file, size=size, encoder=encoder)
+
+
+WRITERS: dict[str, Callable[[Path], OpenWriter]] = {
+    ".webm": _webm,
+    ".mkv": _matroska,
+    ".mp4": _mp4,
+}
+"""Suffix of a video file -> what says at once whether it can be written, and then writes it."""
+
+SUFFIXES = tuple(WRITERS)
 
 
 class VideoSink(Sink):
     """Encodes the overlays into a temporary file beside `path` and renames it on `close`.
 
     A run that is interrupted leaves a complete video of all frames so far; one that wrote no
-    frame, or whose writing failed, leaves what was there before. Frames of another size than
-    the first are scaled into its size, with bars.
+    frame, or whose writing failed, leaves what was there before. Of a process that was killed
+    the temporary file stays, `.out.*.tmp.webm`: a video as far as it was written, if not MP4.
+    Frames of another size than the first are scaled into its size, with bars.
 
     Args:
         path: ends in one of `SUFFIXES`.
@@ -41,6 +78,7 @@ class VideoSink(Sink):
 
     Raises:
         SinkError: the file cannot be made, or nothing can encode it.
+        MissingDependencyError: the suffix needs a package that is not installed.
     """
 
     def __init__(
@@ -48,8 +86,8 @@ class VideoSink(Sink):
     ) -> None:
         self.name = str(path)
         self._path = path
-        self._encoder = choose_encoder(path.suffix.lower())
-        self._rate = Fraction(fps or _PICTURES_FPS).limit_denominator(1001)
+        self._open_writer = WRITERS[path.suffix.lower()](path)
+        self._fps = fps or _PICTURES_FPS
         self._live, self._opacity = live, opacity
         self._replacing = replacing(path)
         try:
@@ -58,19 +96,20 @@ class VideoSink(Sink):
             self._file: BinaryIO = self._replacing.__enter__().open("wb")
         except OSError as error:
             raise cannot_write(path, error) from error
-        self._container: Any = None
-        self._stream: Any = None
+        self._writer: VideoWriter | None = None
         self._size = (0, 0)
-        self._first = self._last_pts = 0
+        self._first, self._count, self._last_ms = 0.0, 0, -1
         self._failed = self._closed = False
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         """Encode one frame."""
         picture = segmentation.overlay(frame.image_bgr, opacity=self._opacity)
         try:
-            if self._container is None:
-                self._start(picture, frame)
-            self._encode(self._sized(picture), self._pts(frame))
+            if self._writer is None:
+                self._size = (picture.shape[0], picture.shape[1])
+                self._first = frame.captured
+                self._writer = self._open_writer(self._file, self._size)
+            self._writer.write(self._sized(picture), self._time_ms(frame))
         except BaseException as error:
             self._failed = True
             raise self._explained(error) from error
@@ -80,70 +119,34 @@ class VideoSink(Sink):
         if self._closed:
             return
         self._closed = True
-        if self._failed or self._container is None:
+        if self._failed or self._writer is None:
             self._discard()
             return
         try:
-            for packet in self._stream.encode():
-                self._container.mux(packet)
-            self._container.close()
+            self._writer.close()
             self._file.close()
             self._replacing.__exit__(None, None, None)
         except BaseException as error:
             self._discard()
             raise self._explained(error) from error
 
-    def _start(self, picture: NDArray[np.uint8], frame: Frame) -> None:
-        import av
-
-        suffix = self._path.suffix.lower()
-        # Into our own file object: FFmpeg's would keep a full disk to itself.
-        container = av.open(self._file, "w", format={".mkv": "matroska"}.get(suffix, suffix[1:]))
-        stream: Any = container.add_stream(
-            self._encoder.name, rate=self._rate, options=dict(self._encoder.options)
-        )
-        height, width = picture.shape[:2]
-        stream.height, stream.width = height + height % 2, width + width % 2
-        stream.pix_fmt = "yuv420p"
-        if self._live:
-            stream.codec_context.time_base = _MILLISECOND
-        self._container, self._stream = container, stream
-        self._size = (height, width)
-        self._first = _ms(frame.captured)
-        self._last_pts = -1
-
-    def _pts(self, frame: Frame) -> int:
-        """When the frame is shown: in milliseconds when live, else its number."""
-        due = _ms(frame.captured) - self._first if self._live else 0
-        self._last_pts = max(self._last_pts + 1, due)
-        return self._last_pts
+    def _time_ms(self, frame: Frame) -> int:
+        """When the frame is shown, in milliseconds; later than the one before."""
+        due_s = frame.captured - self._first if self._live else self._count / self._fps
+        self._count += 1
+        self._last_ms = max(self._last_ms + 1, math.floor(due_s * 1e3 + 0.5))
+        return self._last_ms
 
     def _sized(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture in the video's size, which is even because colour has half resolution."""
         height, width = self._size
         if picture.shape[:2] != self._size:
             picture, _ = fit(picture, height=height, width=width, resize="letterbox")
-        if height % 2 or width % 2:
-            bordered = cv2.copyMakeBorder(
-                picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE
-            )
-            return np.asarray(bordered, dtype=np.uint8)
         return picture
-
-    def _encode(self, picture: NDArray[np.uint8], pts: int) -> None:
-        import av
-
-        frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-        frame.pts = pts
-        frame.time_base = _MILLISECOND if self._live else 1 / self._rate
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
 
     def _discard(self) -> None:
         """Close whatever is open and remove the temporary file."""
-        if self._container is not None:
-            with suppress(Exception):
-                self._container.close()
+        if self._writer is not None:
+            self._writer.abandon()
         with suppress(OSError):
             self._file.close()
         failure = SinkError(self.name)
@@ -151,14 +154,8 @@ class VideoSink(Sink):
             self._replacing.__exit__(SinkError, failure, None)
 
     def _explained(self, error: BaseException) -> BaseException:
-        import av
-
         if isinstance(error, OSError) and error.errno:
             return cannot_write(self._path, error)
-        if isinstance(error, (av.FFmpegError, ValueError, OSError)):
-            return SinkError(f"{self._path}: cannot be encoded with {self._encoder.name}: {error}")
+        if isinstance(error, (SinkError, ValueError, OSError)):
+            return SinkError(f"{self._path}: {error}")
         return error
-
-
-def _ms(seconds: float) -> int:
-    return math.floor(seconds * 1e3)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import ClassVar
 
 import cv2
@@ -65,5 +69,26 @@ def _check_display() -> None:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise SinkError(
             "--show needs a screen, and neither DISPLAY nor WAYLAND_DISPLAY is set: "
-            "run it on the desktop, or use --save out.mp4"
+            "run it on the desktop, or use --save out.webm"
         )
+    number = _local_x_screen(os.environ)
+    if number is not None and not _x_answers(number):
+        raise SinkError(
+            f"--show: no screen answers at DISPLAY={os.environ['DISPLAY']}: "
+            "run it on the desktop, or use --save out.webm"
+        )
+
+
+def _local_x_screen(environment: Mapping[str, str]) -> int | None:
+    """The number of the X screen on this machine that would be used; None where there is none."""
+    found = re.fullmatch(r"(?:unix)?:(\d{1,5})(?:\.\d+)?", environment.get("DISPLAY", ""))
+    return int(found[1]) if found and not environment.get("WAYLAND_DISPLAY") else None
+
+
+def _x_answers(number: int) -> bool:
+    """Ask before Qt does, which ends the whole process where nothing answers."""
+    for address in (f"\0/tmp/.X11-unix/X{number}", f"/tmp/.X11-unix/X{number}"):
+        with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
+            connection.connect(address)
+            return True
+    return False

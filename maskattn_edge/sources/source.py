@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from maskattn_edge.frame import Frame
+from maskattn_edge.sources.losses import NO_LOSSES, Losses
 
 
 class Source(ABC):
@@ -37,6 +38,13 @@ class Source(ABC):
     @abstractmethod
     def describe(self) -> str:
         """What it is, for people: "bikes.mp4, 640x272, 25 frames/s"."""
+
+    def losses(self) -> Losses:
+        """How often and how long pictures failed to come; any thread may ask."""
+        return NO_LOSSES
+
+    def interrupt(self) -> None:  # noqa: B027 - most never wait for long
+        """Let a `read` that waits for a lost camera return None; called by another thread."""
 
     def close(self) -> None:  # noqa: B027 - some sources hold nothing
         """Give back the device or file; may be called twice."""

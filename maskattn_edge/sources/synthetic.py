@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from maskattn_edge.contract.errors import UsageError
 from maskattn_edge.frame import Frame
+from maskattn_edge.sources.options import Range, parse_options
 from maskattn_edge.sources.source import Source
 
 
@@ -32,11 +33,11 @@ class SyntheticSettings:
 
 
 _BOUNDS = {
-    "seed": (0, 2**31 - 1),
-    "width": (16, 4096),
-    "height": (16, 4096),
-    "fps": (1, 1000),
-    "frames": (1, 10**9),
+    "seed": Range(0, 2**31 - 1),
+    "width": Range(16, 4096),
+    "height": Range(16, 4096),
+    "fps": Range(1, 1000),
+    "frames": Range(1, 10**9),
 }
 
 
@@ -49,14 +50,8 @@ def open_synthetic(uri: str) -> SyntheticSource:
     parts = urlsplit(uri)
     if parts.netloc or parts.path.strip("/"):
         raise UsageError(f"{uri}: write synthetic:// or synthetic://?seed=3&frames=150")
-    values = {}
-    for key, text in parse_qsl(parts.query, keep_blank_values=True):
-        if key not in _BOUNDS:
-            raise UsageError(f"{uri}: unknown setting {key!r}; available: {', '.join(_BOUNDS)}")
-        low, high = _BOUNDS[key]
-        if not text.isdecimal() or not low <= int(text) <= high:
-            raise UsageError(f"{uri}: {key} is a whole number from {low} to {high}, got {text!r}")
-        values[key] = int(text)
+    given = parse_options(uri, parts.query, _BOUNDS)
+    values = {key: int(value) for key, value in given.items()}
     return SyntheticSource(SyntheticSettings(**values))
 
 

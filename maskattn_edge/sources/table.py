@@ -7,21 +7,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maskattn_edge.contract.errors import SourceError, UsageError
+from maskattn_edge.sources.address import without_secrets
 from maskattn_edge.sources.camera import open_camera
+from maskattn_edge.sources.csi import open_csi
 from maskattn_edge.sources.images import SUFFIXES, open_folder, open_glob, open_image
+from maskattn_edge.sources.mjpeg import open_mjpeg
+from maskattn_edge.sources.rtsp import open_rtsp
 from maskattn_edge.sources.source import Source
 from maskattn_edge.sources.synthetic import open_synthetic
 from maskattn_edge.sources.video import VideoSource
 
 SCHEMES: dict[str, Callable[[str], Source]] = {
     "v4l2": open_camera,
+    "csi": open_csi,
+    "rtsp": open_rtsp,
+    "http": open_mjpeg,
+    "https": open_mjpeg,
     "synthetic": open_synthetic,
     "file": lambda uri: open_path(uri.removeprefix("file://")),
 }
 """Scheme of a URI -> the function that opens it."""
 
 KINDS = (
-    "a camera (0, /dev/video0, v4l2:///dev/video0), a video, a picture, a folder of pictures, "
+    "a camera (0, /dev/video0, v4l2:///dev/video0, csi://0, "
+    "rtsp://..., http://...mjpeg), a video, a picture, a folder of pictures, "
     "a glob ('shots/*.png'), synthetic://"
 )
 """What `open_source` takes, for people."""
@@ -35,7 +44,8 @@ def open_source(uri: str) -> Source:
 
     Args:
         uri: `0`, `/dev/video0`, `v4l2:///dev/video0`, a video, an image, a folder, a glob,
-            `file:///path` or `synthetic://`.
+            `file:///path`, `csi://0`, `rtsp://`, `http://` with Motion JPEG, or `synthetic://`;
+            docs/sources.md has their options.
 
     Raises:
         UsageError: the URI has a scheme that is not known, or is empty.
@@ -45,7 +55,9 @@ def open_source(uri: str) -> Source:
     if scheme:
         name = scheme[1].lower()
         if name not in SCHEMES:
-            raise UsageError(f"{uri}: {name}:// is no known kind of source; available: {KINDS}")
+            raise UsageError(
+                f"{without_secrets(uri)}: {name}:// is no known kind of source; available: {KINDS}"
+            )
         return SCHEMES[name](uri)
     if _DEVICE.fullmatch(uri):
         return open_camera(uri)

@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import av
@@ -13,7 +14,7 @@ import maskattn_models.data.synthetic as synthetic
 from maskattn_benchmarks.linear_pixel import linear_pixel, main
 from maskattn_edge.cli.data import app
 from maskattn_edge.contract.classes import read_classes
-from maskattn_edge.contract.errors import DataError, UsageError
+from maskattn_edge.contract.errors import DataError, MissingDependencyError, UsageError
 from maskattn_edge.synthetic import CLASSES
 from maskattn_models.data.synthetic import prepare_synthetic
 
@@ -151,3 +152,12 @@ def test_a_linear_classifier_does_not_solve_it(prepared):
 def test_the_benchmark_reports_a_missing_folder(tmp_path, capsys):
     assert main([str(tmp_path / "none")]) == 1
     assert "cannot read the class list" in capsys.readouterr().err
+
+
+def test_clips_without_pyav_say_what_is_missing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'maskattn-edge\[h264\]'"):
+        prepare_synthetic(tmp_path / "a", images=10, seed=0, clips=1)
+    assert not list(tmp_path.iterdir())
+    prepare_synthetic(tmp_path / "a", images=10, seed=0, clips=0, workers=1)
+    assert (tmp_path / "a" / "manifest.json").exists()

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import av
-import av.video.stream
 import cv2
 
 from maskattn_edge.contract.classes import classes_json
 from maskattn_edge.contract.errors import UsageError
+from maskattn_edge.optional import require
 from maskattn_edge.synthetic import CLASSES, GENERATOR_VERSION, render_clip, render_image
 from maskattn_models.data.generation import (
     CHUNK,
@@ -27,6 +27,10 @@ from maskattn_models.data.generation import (
     shares,
     until_stopped,
 )
+
+if TYPE_CHECKING:
+    import av.container
+    import av.video.stream
 
 _HEIGHT, _WIDTH = 240, 320
 _CLIP_HEIGHT, _CLIP_WIDTH = 480, 640
@@ -78,11 +82,14 @@ def prepare_synthetic(
     Raises:
         UsageError: a number is out of range.
         DataError: `folder` is not empty, cannot be written, or the disk is full.
+        MissingDependencyError: there are clips to write, and PyAV is not installed.
     """
     counts = shares(images)
     check_numbers(seed, workers)
     if clips < 0 or (clips > 0 and clip_frames < 1):
         raise UsageError(f"{clips} clips of {clip_frames} frames cannot be written")
+    if clips:
+        require("av", purpose="writing clips", extra="h264")  # before the long work
     with appearing(folder) as unfinished:
         tasks = _tasks(unfinished, seed, counts, clips, clip_frames)
         total, done = sum(task.count for task in tasks), 0
@@ -133,6 +140,8 @@ def _write_image(task: _Task, index: int) -> None:
 
 
 def _write_clip(task: _Task) -> None:
+    import av
+
     folder = task.folder / "clips"
     frames = render_clip(
         child_seed(task.seed, task.branch, task.first),
@@ -155,6 +164,8 @@ def _write_clip(task: _Task) -> None:
 
 
 def _video_stream(container: av.container.OutputContainer) -> av.video.stream.VideoStream:
+    import av
+
     if "libx264" in av.codecs_available:
         stream = container.add_stream("libx264", rate=Fraction(_CLIP_FPS), options={"crf": "20"})
     else:

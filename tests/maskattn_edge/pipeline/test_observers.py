@@ -23,10 +23,12 @@ from maskattn_edge.pipeline.meters import Meter
 from maskattn_edge.pipeline.reporter import Rates, Reporter
 from maskattn_edge.sinks import Sink
 from maskattn_edge.sources import Frame, Source
+from maskattn_edge.sources.losses import Losses
 
 SOME = Percentiles(count=2, p50=1.0, p90=2.0, p99=3.0, max=4.0, exact=True)
 STATS = Stats(
-    time="2026-11-23T12:00:00.000+00:00", seconds=5.0, source="fake", live=True, model="tiny",
+    time="2026-11-23T12:00:00.000+00:00", seconds=5.0, source="fake", live=True,
+    losses=Losses(reopened=1, seconds=2.5), model="tiny",
     engine="abacus", device="desk", captured=9, processed=7, dropped=2, capture_fps=math.nan,
     fps=1.5, latency_ms=SOME, engine_ms=SOME, age_ms=SOME,
     outputs=(OutputStats(name="window", delivered=6, dropped=1),), memory_mb=50.0,

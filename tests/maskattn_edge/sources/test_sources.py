@@ -86,7 +86,15 @@ def test_damaged_picture_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("uri", "kind", "message"),
     [
-        ("rtsp://host/stream", UsageError, "rtsp:// is no known kind of source; available: a cam"),
+        ("ftp://me:pw@host/x", UsageError, r"ftp://me:\*\*\*@host/x: ftp:// is no known kind"),
+        ("rtsp:///live", UsageError, "there is no host"),
+        ("rtsp://host:port/live", UsageError, "not an address"),
+        ("rtsp://host/live#speed=1", UsageError, "unknown setting 'speed'; available: open"),
+        ("http://host/a#read=0", UsageError, "read is a number from 0.1 to 600"),
+        ("rtsp://host/a#transport=carrier", UsageError, "transport is one of tcp, udp"),
+        ("csi://left", UsageError, "write csi://0"),
+        ("v4l2:///dev/video97?size=3", UsageError, "unknown setting 'size'; available: format"),
+        ("v4l2:///dev/video97?format=H264", UsageError, "format is one of MJPG, YUYV"),
         ("", UsageError, "empty"),
         ("nothing-here.mp4", SourceError, "no such file"),
         ("nothing-*.png", SourceError, "no pictures"),
