@@ -8,12 +8,17 @@ import onnx
 import pytest
 
 from maskattn_edge.cli.app import run_command
-from maskattn_edge.contract.errors import DataError, UsageError
+from maskattn_edge.contract.errors import (
+    DataError,
+    MaskAttnError,
+    MissingDependencyError,
+    UsageError,
+)
 from maskattn_edge.contract.model_file import read_model_file
 from maskattn_export.description import base_spec
 from maskattn_export.exporter import export_checkpoint
 from maskattn_export.graph import run_torch, to_onnx
-from maskattn_export.int8 import Judge, place, search
+from maskattn_export.int8 import Judge, default_quantizer, place, search
 from maskattn_export.int8.blocks import blocks_of
 from maskattn_export.int8.calibration import observe, with_ranges
 from maskattn_export.int8.kept import kept_by_rule
@@ -251,3 +256,18 @@ def test_wrong_settings():
         ExportSettings(budget=1)
     with pytest.raises(UsageError, match="unknown quantizer 'mine'; available: modelopt"):
         ExportSettings(quantizer="mine")
+
+
+def test_modelopt_missing_is_one_line(graph, images, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'maskattn-edge\[modelopt\]'"):
+        place(graph, images.calibration, "modelopt")
+    assert default_quantizer() == "onnxruntime"
+
+
+def test_a_failing_modelopt_is_one_line(graph, images, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    assert default_quantizer() == "modelopt"
+    with pytest.raises(MaskAttnError, match="ModelOpt failed: exit code 1; use --quantizer"):
+        place(graph, images.calibration, "modelopt")
