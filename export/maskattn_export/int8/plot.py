@@ -37,7 +37,8 @@ def write_plot(path: Path, result: Int8Result) -> None:
         losses = [one.loss for one in worst]
         _bars(axes[1], [one.block for one in worst], losses, "one block in INT8 at a time")
         _curve(axes[2], result)
-    axes[0].set_xlabel(f"points of {result.metric} lost")
+    for axis in axes[:2]:
+        axis.set_xlabel(f"points of {result.metric} lost")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
@@ -54,5 +55,7 @@ def _curve(axes: Axes, result: Int8Result) -> None:
     if result.budget is not None:
         axes.axhline(result.budget, color=_BUDGET, linestyle="--", label="budget")
         axes.legend()
+    axes.set_xticks(blocks)
     axes.set_xlabel("blocks in INT8")
+    axes.set_ylabel(f"points of {result.metric} lost")
     axes.set_title("worst blocks in higher precision", fontsize=9)
