@@ -15,6 +15,8 @@ from maskattn_edge.contract.errors import (
     UsageError,
 )
 from maskattn_edge.contract.model_file import read_model_file
+from maskattn_edge.contract.spec import Licences
+from maskattn_edge.latency import LatencySettings
 from maskattn_export.description import base_spec
 from maskattn_export.exporter import export_checkpoint
 from maskattn_export.graph import run_torch, to_onnx
@@ -28,6 +30,7 @@ from maskattn_export.settings import ExportSettings
 from maskattn_export.verify import Expected
 from maskattn_models.checkpoint import load_checkpoint
 
+QUICK = LatencySettings(warmup_frames=0, min_frames=1, min_seconds=0)
 BLOCKS = [
     *("stage1", "stage2", "stage3", "stage4", "laterals"),
     *("decode3", "decode2", "decode1", "head"),
@@ -73,14 +76,8 @@ def judge(loaded, images):
             answers=run_torch(loaded.build(), pictures),
             labels=[labels for _, labels in images.held_out],
         ),
-        spec=base_spec(loaded, name="x", licences=export_licences(), golden=()),
+        spec=base_spec(loaded, name="x", licences=Licences(), golden=()),
     )
-
-
-def export_licences():
-    from maskattn_edge.contract.spec import Licences
-
-    return Licences()
 
 
 def test_every_layer_is_of_a_block(graph):
@@ -204,7 +201,7 @@ def costing(cost, layers=("stage2.0.0.Conv",)):
 def test_an_export_that_keeps_a_block_says_so_everywhere(checkpoint_path, tmp_path, monkeypatch):
     monkeypatch.setattr(Judge, "__call__", costing(3.0))
     settings = ExportSettings(precisions=("int8",), budget=1, quantizer="onnxruntime")
-    report = export_checkpoint(checkpoint_path, settings, folder=tmp_path)
+    report = export_checkpoint(checkpoint_path, settings, folder=tmp_path, timing=QUICK)
     facts = json.loads((tmp_path / "best.int8.json").read_text())
     assert facts["kept"] == ["stage2"]
     assert [round(point["loss"], 6) for point in facts["curve"]] == [3.0, 0.0]
