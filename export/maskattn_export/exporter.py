@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from maskattn_edge._version import __version__
 from maskattn_edge.contract.classes import things_of
 from maskattn_edge.contract.errors import CheckpointError, DataError
-from maskattn_edge.contract.model_file import describe, parse_model, write_model_file
-from maskattn_edge.contract.spec import (
-    Golden,
-    KeptLayer,
-    Licences,
-    ModelSpec,
-    PrecisionSpec,
-    Provenance,
-    TrainingSpec,
-)
+from maskattn_edge.contract.model_file import ModelFile, describe, parse_model, write_model_file
+from maskattn_edge.contract.spec import KeptLayer, Licences, ModelSpec, PrecisionSpec
 from maskattn_edge.latency import LatencySettings
-from maskattn_edge.pictures import encode_labels, encode_rgb
-from maskattn_export import half, int8
+from maskattn_export.decision import Candidate, Decision, decide
+from maskattn_export.description import base_spec, golden_samples
 from maskattn_export.graph import run_torch, to_onnx
-from maskattn_export.half import to_fp16
-from maskattn_export.int8 import to_int8
+from maskattn_export.half import KEPT_REASON, kept_in_fp32, to_fp16
+from maskattn_export.int8 import Int8Result, Judge, default_quantizer, precision_of, search
+from maskattn_export.int8.report import write_report
 from maskattn_export.samples import ExportImages, export_images
-from maskattn_export.settings import PRECISIONS, ExportSettings, Precision
-from maskattn_export.verify import Expected, Verification, labelled_miou, labelled_pq, verify
-from maskattn_models.answers import Answer
+from maskattn_export.settings import DEFAULT_BUDGET, PRECISIONS, ExportSettings, Precision
+from maskattn_export.speed import QUICK, measure_speed
+from maskattn_export.verify import Expected, Verification, verify
 from maskattn_models.checkpoint import Checkpoint, load_checkpoint
-from maskattn_models.data import spread
-
-_TOOLS = ("torch", "onnx", "onnxruntime")
 
 _TIMING = LatencySettings(warmup_frames=5, min_frames=20)
 """Enough for a median; a network that takes seconds a frame is not waited for long."""
@@ -59,13 +46,16 @@ class ExportReport:
     """All files of one export, and the PyTorch network that they are compared with.
 
     `torch_miou` and `torch_pq` are fractions, NaN where no held-out truth exists or the task has
-    none; `images` were compared.
+    none; `images` were compared. `int8` is how INT8 was chosen, where it was asked for; within its
+    budget or not, in which case its file is not among `files`.
     """
 
     torch_miou: float
     torch_pq: float
     images: int
     files: tuple[ExportedFile, ...]
+    decision: Decision
+    int8: Int8Result | None = None
 
 
 def export_checkpoint(
@@ -81,25 +71,28 @@ def export_checkpoint(
 ) -> ExportReport:
     """Write one verified model file per precision, `<stem>.<precision>.onnx`.
 
+    With INT8 also `<stem>.int8.json`, `.md` and `.png`: what was tried, and what it lost. An INT8
+    file beyond its budget is not written.
+
     Args:
         path: the checkpoint.
-        settings: precisions and calibration.
+        settings: precisions, calibration and budget.
         folder: where to write; the checkpoint's own folder if None.
         name: of the model in its description; the run's folder and the checkpoint's stem if None.
         licences: of weights and data, as stated in the description.
-        timing: how the CPU time in the report is taken; 20 frames and a second if None.
+        timing: how times in the report are taken; 20 frames and a second if None.
         on_step: told what is being done.
         on_file: told each file once it is complete.
 
     Raises:
         CheckpointError: the checkpoint cannot be read, or has no samples to verify with.
-        DataError: there are too few images for INT8.
+        DataError: there are too few images for INT8, or no labelled ones for a budget.
+        UsageError: `settings.data` has no such split.
         EngineVerificationError: a file does not answer as the network does; it is not written.
         ModelFileError: a file cannot be written.
     """
     checkpoint = load_checkpoint(path)
     images = _images(path, checkpoint, settings)
-    wanted = [name for name in PRECISIONS if name == "fp32" or name in settings.precisions]
     on_step("PyTorch fp32 on the samples")
     network = checkpoint.build()
     reference = run_torch(network, images.for_verification)
@@ -109,48 +102,46 @@ def export_checkpoint(
         segments=images.segments,
         things=things_of(checkpoint.classes) if checkpoint.task != "semantic" else (),
     )
-    spec = _base_spec(
+    spec = base_spec(
         checkpoint,
         name=name or f"{path.resolve().parent.name}-{path.stem}",
         licences=licences or Licences(),
-        golden=_golden(images.for_verification, reference, settings.golden),
+        golden=golden_samples(images.for_verification, reference, settings.golden),
     )
+    judge = Judge(images=images.for_verification, expected=expected, spec=spec)
     on_step("ONNX fp32")
     graph = to_onnx(network, checkpoint.input)
-    files = []
-    for precision in wanted:
+    writer = _Writer((folder or path.parent) / path.stem, judge, timing, on_file)
+    found = None
+    for precision in PRECISIONS:
+        if precision != "fp32" and precision not in settings.precisions:
+            continue
         on_step(f"{precision}: convert, verify, write")
-        target = (folder or path.parent) / f"{path.stem}.{precision}.onnx"
-        data = describe(
-            _convert(graph, precision, images).SerializeToString(),
-            msgspec.structs.replace(spec, precision=_precision(graph, precision)),
-        )
-        file = parse_model(data, target)
-        verification = verify(file, images.for_verification, expected, timing or _TIMING)
-        write_model_file(target, data, file.spec)
-        done = ExportedFile(
-            path=target,
-            precision=precision,
-            megabytes=len(data) / 1e6,
-            verification=verification,
-        )
-        files.append(done)
-        on_file(done)
+        if precision == "int8":
+            model, found = _search(graph, images, judge, settings, on_step)
+            write_report(writer.stem, found)
+            if found.holds:
+                writer.write(model, precision_of(graph, found))
+        elif precision == "fp16":
+            writer.write(to_fp16(graph), _half(graph))
+        else:
+            writer.write(graph, PrecisionSpec(name="fp32"))
+    on_step("time on this machine")
     return ExportReport(
-        torch_miou=labelled_miou(
-            np.stack([answer.labels for answer in reference]),
-            expected.labels,
-            len(checkpoint.classes),
-        ),
-        torch_pq=labelled_pq(reference, expected, checkpoint.task, checkpoint.classes),
+        torch_miou=judge.torch_miou,
+        torch_pq=judge.torch_pq,
         images=len(reference),
-        files=tuple(files),
+        files=tuple(writer.files),
+        decision=writer.decision(settings, found),
+        int8=found,
     )
 
 
 def _images(path: Path, checkpoint: Checkpoint, settings: ExportSettings) -> ExportImages:
     try:
-        images = export_images(checkpoint, settings.calibration)
+        images = export_images(
+            checkpoint, settings.calibration, data=settings.data, split=settings.split
+        )
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     if not images.for_verification:
@@ -158,69 +149,92 @@ def _images(path: Path, checkpoint: Checkpoint, settings: ExportSettings) -> Exp
             f"{path}: the checkpoint carries no images to calibrate and verify with: give some "
             "with --calibration DIR"
         )
+    if settings.budget is not None and not images.held_out:
+        raise DataError(
+            f"{path}: the checkpoint carries no labelled images, which a budget is measured on: "
+            "give a data set with --data DIR"
+        )
     return images
 
 
-def _convert(graph: onnx.ModelProto, precision: Precision, images: ExportImages) -> onnx.ModelProto:
-    if precision == "fp16":
-        return to_fp16(graph)
-    if precision == "int8":
-        return to_int8(graph, images.calibration)
-    return graph
-
-
-def _precision(graph: onnx.ModelProto, precision: Precision) -> PrecisionSpec:
-    if precision == "int8":
-        return PrecisionSpec(name="int8", kept=tuple(int8.kept_layers(graph)), method=int8.METHOD)
-    names = half.kept_in_fp32(graph) if precision == "fp16" else []
-    kept = [KeptLayer(name=name, reason=half.KEPT_REASON) for name in names]
-    return PrecisionSpec(name=precision, kept=tuple(kept))
-
-
-def _golden(
-    images: list[NDArray[np.uint8]], answers: list[Answer], count: int
-) -> tuple[Golden, ...]:
-    pairs = spread(list(zip(images, answers, strict=True)), count) if count else []
-    return tuple(_sample(image, answer) for image, answer in pairs)
-
-
-def _sample(image: NDArray[np.uint8], answer: Answer) -> Golden:
-    picture, labels = encode_rgb(image), encode_labels(answer.labels)
-    found = answer.instances
-    if found is None:
-        return Golden(image=picture, labels=labels)
-    return Golden(
-        image=picture,
-        labels=labels,
-        instances=encode_labels(found.map),
-        instance_class=tuple(found.label.tolist()),
-        instance_score=tuple(found.score.tolist()),
+def _search(
+    graph: onnx.ModelProto,
+    images: ExportImages,
+    judge: Judge,
+    settings: ExportSettings,
+    on_step: Callable[[str], None],
+) -> tuple[onnx.ModelProto, Int8Result]:
+    budget = DEFAULT_BUDGET if settings.budget is None else settings.budget
+    return search(
+        graph,
+        images.calibration,
+        judge,
+        quantizer=settings.quantizer or default_quantizer(),
+        budget=budget if judge.labelled else None,
+        on_step=on_step,
     )
 
 
-def _base_spec(
-    checkpoint: Checkpoint, *, name: str, licences: Licences, golden: tuple[Golden, ...]
-) -> ModelSpec:
-    training = checkpoint.training
-    return ModelSpec(
-        name=name,
-        task=checkpoint.task,
-        classes=checkpoint.classes,
-        input=checkpoint.input,
-        precision=PrecisionSpec(name="fp32"),
-        training=TrainingSpec(
-            data=str(training.get("data", "")),
-            data_sha256=str(training.get("data_sha256", "")),
-            grid=(checkpoint.input.height, checkpoint.input.width),
-            metrics=dict(checkpoint.metrics),
-            seed=training.get("seed"),
-            epochs=training.get("epochs"),
-            commit=str(training.get("commit", "")),
-        ),
-        provenance=Provenance(
-            checkpoint_sha256=checkpoint.sha256,
-            versions={tool: version(tool) for tool in _TOOLS} | {"maskattn-edge": __version__},
-        ),
-        licences=licences,
-        samples=golden,
-    )
+def _half(graph: onnx.ModelProto) -> PrecisionSpec:
+    kept = [KeptLayer(name=name, reason=KEPT_REASON) for name in kept_in_fp32(graph)]
+    return PrecisionSpec(name="fp16", kept=tuple(kept))
+
+
+class _Writer:
+    """Describes, verifies and writes files, and remembers them for the decision."""
+
+    def __init__(
+        self,
+        stem: Path,
+        judge: Judge,
+        timing: LatencySettings | None,
+        on_file: Callable[[ExportedFile], None],
+    ) -> None:
+        self.stem = stem
+        self.files: list[ExportedFile] = []
+        self._parsed: list[ModelFile] = []
+        self._judge, self._timing, self._on_file = judge, timing, on_file
+
+    def write(self, model: onnx.ModelProto, precision: PrecisionSpec) -> None:
+        judge, target = self._judge, self.stem.with_name(f"{self.stem.name}.{precision.name}.onnx")
+        spec: ModelSpec = msgspec.structs.replace(judge.spec, precision=precision)
+        data = describe(model.SerializeToString(), spec)
+        file = parse_model(data, target)
+        verification = verify(file, judge.images, judge.expected, self._timing or _TIMING)
+        write_model_file(target, data, file.spec)
+        done = ExportedFile(
+            path=target,
+            precision=precision.name,
+            megabytes=len(data) / 1e6,
+            verification=verification,
+        )
+        self.files.append(done)
+        self._parsed.append(file)
+        self._on_file(done)
+
+    def decision(self, settings: ExportSettings, found: Int8Result | None) -> Decision:
+        judge = self._judge
+        speed = measure_speed(self._parsed, judge.images[0], self._timing or QUICK)
+        candidates = [
+            Candidate(
+                name=file.path.name,
+                precision=file.precision,
+                loss=self._loss(file),
+                agreement=file.verification.agreement,
+                frame_ms=frame_ms,
+                megabytes=file.megabytes,
+            )
+            for file, frame_ms in zip(self.files, speed.frame_ms, strict=True)
+        ]
+        return decide(
+            candidates,
+            budget=DEFAULT_BUDGET if settings.budget is None else settings.budget,
+            metric=judge.metric,
+            engine=speed.engine,
+            left_out="" if found is None or found.holds else found.failure,
+        )
+
+    def _loss(self, file: ExportedFile) -> float | None:
+        judge, found = self._judge, file.verification
+        score = {"mIoU": found.miou, "PQ": found.pq}.get(judge.metric, math.nan)
+        return None if math.isnan(score) else judge.reference - 100 * score

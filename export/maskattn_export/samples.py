@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from maskattn_models.checkpoint import (
     held_out_segments,
 )
 from maskattn_models.data import (
+    DataSet,
+    Sample,
     load_image,
     load_sample,
     load_segments,
@@ -31,6 +34,9 @@ from maskattn_models.data import (
 )
 from maskattn_models.data.files import IMAGE_SUFFIXES
 from maskattn_models.evaluation import check_classes
+
+MAX_JUDGED = 512
+"""Most images of a data set that verify; more would keep an export waiting for little."""
 
 Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -52,41 +58,73 @@ class ExportImages:
         return [image for image, _ in self.held_out] or self.calibration
 
 
-def export_images(checkpoint: Checkpoint, folder: Path | None) -> ExportImages:
-    """The checkpoint's own samples, or images from `folder` in their place.
+def export_images(
+    checkpoint: Checkpoint,
+    calibration: Path | None,
+    *,
+    data: Path | None = None,
+    split: str = "val",
+) -> ExportImages:
+    """The checkpoint's own samples, or images from folders in their place.
 
     Args:
         checkpoint: as loaded.
-        folder: a data set (its train images calibrate, its val images verify), or any folder of
-            images, which then only calibrate; held-out samples stay the checkpoint's.
+        calibration: a data set (its train images calibrate, its val images verify), or any folder
+            of images, which then only calibrate; held-out samples stay the checkpoint's.
+        data: a data set whose images verify. It also calibrates, from its train images, where the
+            checkpoint carries none and no other folder is given.
+        split: of `data` that verifies.
 
     Raises:
-        DataError: the folder has no images, or the data set has other classes.
+        DataError: a folder has no images, or a data set has other classes.
+        UsageError: `data` has no such split.
         CheckpointError: a stored picture is damaged.
     """
+    images = _calibrating(checkpoint, calibration)
+    if data is None:
+        return images
+    dataset = open_dataset(data)
+    check_classes(checkpoint.classes, dataset)
+    ranges = images.calibration or _training_images(checkpoint, dataset)
+    return _judging(checkpoint, dataset, spread(dataset.split(split), MAX_JUDGED), ranges)
+
+
+def _calibrating(checkpoint: Checkpoint, folder: Path | None) -> ExportImages:
+    """The checkpoint's samples, with those of `folder` in place of what it offers."""
+    if folder is not None and folder.is_dir() and recognised(folder):
+        dataset = open_dataset(folder)
+        check_classes(checkpoint.classes, dataset)
+        val = spread(dataset.split("val"), MAX_HELD_OUT)
+        return _judging(checkpoint, dataset, val, _training_images(checkpoint, dataset))
     held_out, segments = held_out_images(checkpoint), held_out_segments(checkpoint)
     if folder is None:
         return ExportImages(calibration_images(checkpoint), held_out, segments)
-    if folder.is_dir() and recognised(folder):
-        return _from_dataset(checkpoint, folder)
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(f"{folder}: no images for calibration; put jpg or png files there")
     chosen = spread(files, MAX_CALIBRATION)
-    calibration = [_fit(load_image(file), checkpoint.input) for file in chosen]
-    return ExportImages(calibration, held_out, segments)
+    images = [_fit(load_image(file), checkpoint.input) for file in chosen]
+    return ExportImages(images, held_out, segments)
 
 
-def _from_dataset(checkpoint: Checkpoint, folder: Path) -> ExportImages:
-    dataset = open_dataset(folder)
-    check_classes(checkpoint.classes, dataset)
+def _training_images(checkpoint: Checkpoint, dataset: DataSet) -> list[NDArray[np.uint8]]:
     train = spread(dataset.split("train"), MAX_CALIBRATION)
-    val = spread(dataset.split("val"), MAX_HELD_OUT)
+    return [_fit(load_image(sample.image), checkpoint.input) for sample in train]
+
+
+def _judging(
+    checkpoint: Checkpoint,
+    dataset: DataSet,
+    samples: Sequence[Sample],
+    calibration: list[NDArray[np.uint8]],
+) -> ExportImages:
+    size = checkpoint.input
+    tells_apart = checkpoint.task in dataset.tasks and checkpoint.task != "semantic"
     return ExportImages(
-        [_fit(load_image(sample.image), checkpoint.input) for sample in train],
-        [_fit_both(*load_sample(sample, dataset), checkpoint.input) for sample in val],
-        [_fit_segments(load_segments(sample, dataset)[1], checkpoint.input) for sample in val]
-        if checkpoint.task in dataset.tasks and checkpoint.task != "semantic"
+        calibration,
+        [_fit_both(*load_sample(sample, dataset), size) for sample in samples],
+        [_fit_segments(load_segments(sample, dataset)[1], size) for sample in samples]
+        if tells_apart
         else [],
     )
 

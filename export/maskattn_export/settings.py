@@ -11,6 +11,13 @@ from maskattn_edge.contract.errors import UsageError
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
+Quantizer = Literal["modelopt", "onnxruntime"]
+QUANTIZERS: tuple[Quantizer, ...] = ("modelopt", "onnxruntime")
+"""Who may place Q/DQ, the preferred one first."""
+
+DEFAULT_BUDGET = 0.5
+"""Points that INT8 may lose where nothing else is asked and labelled images are there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
@@ -19,6 +26,11 @@ class ExportSettings:
     Args:
         precisions: files to write; fp32 is always among them, as the reference of the others.
         calibration: folder whose images set the INT8 ranges, instead of the checkpoint's own.
+        data: data set whose labelled images judge, instead of the checkpoint's held-out ones.
+        split: of `data`.
+        budget: most points of mIoU, or PQ where objects are told apart, that INT8 may lose; None
+            is `DEFAULT_BUDGET` where there are labels, and no limit where there are none.
+        quantizer: that places Q/DQ; None takes ModelOpt where it is installed.
         golden: how many samples with their fp32 answers each file carries.
 
     Raises:
@@ -27,6 +39,10 @@ class ExportSettings:
 
     precisions: tuple[Precision, ...] = ("fp32",)
     calibration: Path | None = None
+    data: Path | None = None
+    split: str = "val"
+    budget: float | None = None
+    quantizer: Quantizer | None = None
     golden: int = 4
 
     def __post_init__(self) -> None:
@@ -35,5 +51,13 @@ class ExportSettings:
             raise UsageError(
                 f"unknown precision {unknown[0]!r}; available: {', '.join(PRECISIONS)}"
             )
+        if self.quantizer not in (None, *QUANTIZERS):
+            raise UsageError(
+                f"unknown quantizer {self.quantizer!r}; available: {', '.join(QUANTIZERS)}"
+            )
         if not 0 <= self.golden <= 16:
             raise UsageError(f"a model file carries 0 to 16 samples, got {self.golden}")
+        if self.budget is not None and not 0 <= self.budget <= 100:
+            raise UsageError(f"a budget is 0 to 100 points, got {self.budget:g}")
+        if self.budget is not None and "int8" not in self.precisions:
+            raise UsageError("a budget is for INT8: give --int8 too")

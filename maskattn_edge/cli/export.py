@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 if TYPE_CHECKING:
     from maskattn_export.exporter import ExportedFile
+    from maskattn_export.settings import Quantizer
 
 
 def export(
@@ -29,6 +30,29 @@ def export(
             "checkpoint's own images."
         ),
     ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="Most points of mIoU (PQ where objects are told apart) that INT8 may lose; 0.5 "
+            "where the checkpoint carries labelled images.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Data set whose labelled images judge, instead of the checkpoint's held-out ones.",
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of --data that judges.")] = "val",
+    quantizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Who places Q/DQ: modelopt (if not given, where installed) or onnxruntime.",
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model in the files.")] = None,
     weights_licence: Annotated[
         str, typer.Option(help="Licence of the weights, stated in the files.")
@@ -41,7 +65,10 @@ def export(
 
     The fp32 file is always written: it is the reference that the others are compared with. INT8
     is calibrated on the images that the checkpoint carries; a published one carries none and needs
-    --calibration.
+    --calibration. Three calibrations are tried; where the best loses more than the budget, each
+    block's loss is measured and the worst stay in higher precision. If no mixture is within the
+    budget, the INT8 file is not written and the exit code is 1. The last line says which file to
+    ship, and why.
 
     Example: maskattn-edge export runs/camvid/best.pt --int8
     """
@@ -52,6 +79,7 @@ def export(
     from maskattn_edge.cli.terminal import working
     from maskattn_edge.contract.spec import Licences
     from maskattn_export.exporter import export_checkpoint
+    from maskattn_export.int8.report import verdict
     from maskattn_export.settings import ExportSettings, Precision
 
     precisions: list[Precision] = ["fp32"]
@@ -59,7 +87,14 @@ def export(
         precisions.append("fp16")
     if int8:
         precisions.append("int8")
-    settings = ExportSettings(precisions=tuple(precisions), calibration=calibration)
+    settings = ExportSettings(
+        precisions=tuple(precisions),
+        calibration=calibration,
+        data=data,
+        split=split,
+        budget=budget,
+        quantizer=cast("Quantizer | None", quantizer),
+    )
     files: list[ExportedFile] = []
     try:
         with working("loading") as on_step:
@@ -80,6 +115,11 @@ def export(
         title=f"compared on {report.images} samples",
         torch=[_percent(fraction) for fraction in (report.torch_miou, report.torch_pq)],
     )
+    if report.int8 is not None:
+        print(verdict(report.int8))
+    print(report.decision.line)
+    if report.int8 is not None and not report.int8.holds:
+        raise typer.Exit(1)
 
 
 def _print(files: list[ExportedFile], *, title: str, torch: list[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""`maskattn-edge inspect`: what a model file says of itself."""
+"""`maskattn-edge inspect`: what a model file or an engine says of itself, and what it costs."""
 
 from __future__ import annotations
 
@@ -10,24 +10,44 @@ import typer
 
 if TYPE_CHECKING:
     from maskattn_edge.contract.model_file import ModelFile
+    from maskattn_edge.graph_facts import GraphFacts
+    from maskattn_edge.layer_times import LayerTime
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="Model file (.onnx).")],
+    model: Annotated[Path, typer.Argument(help="Model file (.onnx) or cached engine (.plan).")],
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    layers: Annotated[
+        bool,
+        typer.Option("--layers", help="Also run it on the CPU and list the time of each layer."),
+    ] = False,
 ) -> None:
-    """Show what a model file says of itself. Nothing in it is executed.
+    """Show what a model file says of itself, and what each block costs.
+
+    Without --layers nothing in it is executed. Operations are 2 x MAC of one image; activation
+    memory is an estimate. Of an engine, a .plan of the cache, its sidecar is shown.
 
     Example: maskattn-edge inspect model.onnx --json
     """
+    from maskattn_edge.contract.errors import UsageError
     from maskattn_edge.contract.model_file import read_model_file
 
-    facts = model_facts(read_model_file(model))
-    if json:
-        print(json_format.dumps(facts, indent=2))
+    if model.suffix == ".plan":
+        if layers:
+            raise UsageError("layers are timed for model files (.onnx), not for engines")
+        _show(plan_facts(model), json=json)
         return
-    for key, value in facts.items():
-        print(f"{key:<14} {_text(value)}")
+    from maskattn_edge.graph_facts import graph_facts
+
+    file = read_model_file(model)
+    facts, costs = model_facts(file), graph_facts(file)
+    times = _times(file) if layers else []
+    if json:
+        print(json_format.dumps(facts | _as_data(costs, times), indent=2))
+        return
+    _show(facts, json=False)
+    for line in (*cost_lines(costs), *time_lines(times)):
+        print(line)
 
 
 def model_facts(file: ModelFile) -> dict[str, Any]:
@@ -49,6 +69,76 @@ def model_facts(file: ModelFile) -> dict[str, Any]:
         "operators": sum(file.operators.values()),
         "operator_types": dict(sorted(file.operators.items())),
     }
+
+
+def plan_facts(plan: Path) -> dict[str, Any]:
+    """What the sidecar of a cached engine says.
+
+    Raises:
+        EngineError: it has none that can be read.
+    """
+    import msgspec
+
+    from maskattn_edge.contract.errors import EngineError
+    from maskattn_edge.engines.tensorrt import read_sidecar
+
+    try:
+        sidecar = read_sidecar(plan)
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"{plan}: no sidecar that says what it is ({error}): engines that `maskattn-edge "
+            "build` made have one in the same folder"
+        ) from error
+    return {"file": str(plan), **msgspec.to_builtins(sidecar)}
+
+
+def cost_lines(costs: GraphFacts) -> list[str]:
+    """Totals, and a row per block and precision."""
+    lines = [
+        f"{'operations':<14} {costs.operations / 1e9:.3f} GFLOPs (2 x MAC)",
+        f"{'parameters':<14} {costs.parameters / 1e6:.3f} M in {costs.weight_bytes / 1e6:.2f} MB",
+        f"{'activations':<14} {costs.activation_bytes / 1e6:.2f} MB (estimate)",
+        "",
+        f"{'block':<20} {'precision':<10} {'layers':>6} {'MFLOPs':>9} {'weights KB':>11}",
+    ]
+    for one in costs.blocks:
+        lines.append(
+            f"{one.block:<20} {one.precision:<10} {one.layers:>6} {one.operations / 1e6:>9.2f} "
+            f"{one.weight_bytes / 1e3:>11.1f}"
+        )
+    return lines
+
+
+def time_lines(times: list[LayerTime]) -> list[str]:
+    """A row per layer; none without times."""
+    if not times:
+        return []
+    total = sum(one.frame_ms for one in times)
+    rows = [f"{one.name:<44} {one.operator:<20} {one.frame_ms:>8.3f}" for one in times]
+    heading = f"{'layer (ONNX Runtime, CPU)':<44} {'operator':<20} {'p50 ms':>8}"
+    return ["", heading, *rows, f"{'sum':<44} {'':<20} {total:>8.3f}"]
+
+
+def _times(file: ModelFile) -> list[LayerTime]:
+    from maskattn_edge.layer_times import layer_times
+
+    return layer_times(file)
+
+
+def _as_data(costs: GraphFacts, times: list[LayerTime]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    totals = ("operations", "parameters", "weight_bytes")
+    data = asdict(costs) | {name: getattr(costs, name) for name in totals}
+    return {"graph": data} | ({"layer_times": [asdict(one) for one in times]} if times else {})
+
+
+def _show(facts: dict[str, Any], *, json: bool) -> None:
+    if json:
+        print(json_format.dumps(facts, indent=2))
+        return
+    for key, value in facts.items():
+        print(f"{key:<14} {_text(value)}")
 
 
 def _text(value: object) -> str:

@@ -14,7 +14,7 @@ from onnx.utils import Extractor
 from maskattn_edge.contract.spec import InputSpec
 from maskattn_export.graph import to_onnx
 from maskattn_export.half import to_fp16
-from maskattn_export.int8 import kept_nodes, to_int8
+from maskattn_export.int8 import kept_nodes, place
 from maskattn_models.network import MASKED, NetworkConfig, build_network
 
 SIZE = InputSpec(height=32, width=48)
@@ -176,7 +176,7 @@ def test_a_convolution_in_its_place_is_quantised():
     model = graph("convolution")
     assert kept_nodes(model) == []
     images = list(np.random.default_rng(0).integers(0, 256, (8, 32, 48, 3), np.uint8))
-    quantised = to_int8(model, images)
+    quantised = place(model, images, "onnxruntime")
     made_by = {output: node.op_type for node in quantised.graph.node for output in node.output}
     inputs = {
         node.name: made_by.get(node.input[1])

@@ -65,6 +65,21 @@ def test_every_precision_is_parsed_as_it_is_typed_and_built(exported):
     assert 0 < activation_bytes(plan.log) < 64 << 20
 
 
+def test_blocks_in_higher_precision_are_parsed_and_built(report):
+    """INT8 with two blocks back in floating point, as a budget may leave it."""
+    import onnx
+
+    from maskattn_export.int8.blocks import blocks_of
+    from maskattn_export.int8.qdq import in_float, in_int8
+
+    fp32, _, int8 = (onnx.load(file.path) for file in report.files)
+    chosen = {n for n, block in blocks_of(fp32.graph).items() if block in ("stage2", "laterals")}
+    mixed = in_float(int8, fp32, chosen)
+    assert len(in_int8(int8.graph)) - len(in_int8(mixed.graph)) == 6
+    builder = Builder(trt, mixed.SerializeToString())
+    assert len(builder.build(BuildOptions()).data) > 10_000
+
+
 def test_the_shipped_model_builds():
     file = read_model_file(default_model())
     plan = Builder(trt, file.data).build(BuildOptions())

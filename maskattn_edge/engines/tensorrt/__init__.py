@@ -14,6 +14,7 @@ from maskattn_edge.engines.tensorrt.cache import (
     EngineCache,
     Miss,
     default_cache_folder,
+    read_sidecar,
 )
 from maskattn_edge.engines.tensorrt.engine import TensorRTEngine
 from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, Fingerprint
@@ -36,5 +37,6 @@ __all__ = [
     "Toolchain",
     "build_engine",
     "default_cache_folder",
+    "read_sidecar",
     "this_machine",
 ]

@@ -195,6 +195,21 @@ def plan_name(wanted: Fingerprint, plan_sha256: str) -> str:
     return f"{wanted.key}-{plan_sha256[:12]}.plan"
 
 
+def read_sidecar(plan: Path) -> Sidecar:
+    """The sidecar of a plan of the cache, which lies beside it.
+
+    Raises:
+        OSError: there is no such plan, or no sidecar.
+        ValueError: the sidecar cannot be read, or is of another plan.
+    """
+    plan.stat()
+    key = plan.stem.rpartition("-")[0]
+    sidecar = decode_sidecar(_read(plan.with_name(f"{key}.json"), MAX_SIDECAR_BYTES))
+    if sidecar.plan != plan.name:
+        raise ValueError(f"the one there is of {sidecar.plan}")
+    return sidecar
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Turn what the disk refuses into one line."""

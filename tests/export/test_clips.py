@@ -4,7 +4,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from maskattn_export.ranges import tighten_before_clips
+from maskattn_export.int8.clips import tighten_before_clips
 
 ZERO = numpy_helper.from_array(np.int8(0), "zero")
 
