@@ -49,6 +49,9 @@ COMMANDS = {
     "models": CommandEntry(
         "maskattn_edge.cli.models", "models", "List the models that are installed with it."
     ),
+    "doctor": CommandEntry(
+        "maskattn_edge.cli.doctor", "doctor", "Say what this machine can do, and how to mend it."
+    ),
 }
 """Command -> its entry, in the order of the help."""
 
