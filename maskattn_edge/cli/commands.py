@@ -47,7 +47,7 @@ COMMANDS = {
         "maskattn_edge.cli.inspect", "inspect", "Show what a model file says of itself."
     ),
     "models": CommandEntry(
-        "maskattn_edge.cli.models", "models", "List the models that are installed with it."
+        "maskattn_edge.cli.models", "app", "List models, show their cards, fetch others."
     ),
     "doctor": CommandEntry(
         "maskattn_edge.cli.doctor", "doctor", "Say what this machine can do, and how to mend it."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="Model file (.onnx).")],
+    model: Annotated[Path, typer.Argument(help="Model file or name.")],
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Show what a model file says of itself. Nothing in it is executed.
@@ -21,8 +21,9 @@ def inspect(
     Example: maskattn-edge inspect model.onnx --json
     """
     from maskattn_edge.contract.model_file import read_model_file
+    from maskattn_edge.models import find_model
 
-    facts = model_facts(read_model_file(model))
+    facts = model_facts(read_model_file(find_model(model)))
     if json:
         print(json_format.dumps(facts, indent=2))
         return

@@ -21,7 +21,7 @@ _TOKEN = "MASKATTN_WEB_TOKEN"
 
 def run(
     model: Annotated[
-        Path | None, typer.Argument(help="Model file (.onnx); the shipped one if not given.")
+        Path | None, typer.Argument(help="Model file or name; the shipped one if not given.")
     ] = None,
     camera: Annotated[
         str | None, typer.Option(metavar="N", help="Camera number or device: 0, /dev/video0.")
@@ -119,7 +119,7 @@ def run(
     Example: maskattn-edge run --source drive.mp4 --save drive-labels.mp4
     """
     from maskattn_edge.contract.model_file import read_model_file
-    from maskattn_edge.models import default_model
+    from maskattn_edge.models import find_model
     from maskattn_edge.pipeline import Settings
     from maskattn_edge.sinks import Outputs
 
@@ -134,7 +134,7 @@ def run(
         opacity=opacity,
     )
     settings = Settings(max_frames=frames, max_fps=max_fps)
-    file = read_model_file(model or default_model())
+    file = read_model_file(find_model(model))
     with _observers(stats, stats_every) as observers:
         result = _run(
             file, uri, outputs, settings, observers, engine=engine, threads=threads, cache=cache

@@ -85,7 +85,7 @@ def test_a_command_with_commands(
     group = typer.Typer(no_args_is_help=True, help="Sums.")
     group.command("add")(lambda: typer.echo("added"))
     group.callback()(lambda: None)
-    monkeypatch.setattr("maskattn_edge.cli.models.models", group)
+    monkeypatch.setattr("maskattn_edge.cli.models.app", group)
     assert app.run_command(["models", "add"]) == 0
     assert capsys.readouterr().out == "added\n"
     assert app.run_command(["models"]) in {0, 2}  # Typer's versions differ
