@@ -48,6 +48,12 @@ def has_nvidia_gpu(system: System) -> bool:
     return False
 
 
+def has_csi_camera(system: System) -> bool:
+    """Whether a Jetson has a camera on a ribbon cable; its name can be read without permission."""
+    names = system.glob("/sys/class/video4linux/*/name")
+    return any((system.read(name) or "").startswith("vi-output") for name in names)
+
+
 def cuda_major(system: System) -> int | None:
     """First number of the newest CUDA that the driver takes; None without a driver."""
     version = str(system.probe("gpu").facts.get("cuda", ""))

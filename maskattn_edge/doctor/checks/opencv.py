@@ -15,8 +15,9 @@ def check(name: str, system: System) -> Finding:
     parts = {"gstreamer": "GStreamer", "v4l": "V4L2", "ffmpeg": "FFmpeg", "gui": "windows"}
     words = [f"{'with' if found.facts[key] else 'no'} {word}" for key, word in parts.items()]
     text = f"{found.facts['version']}, {', '.join(words)}"
-    if machine.is_jetson(system) and not found.facts["gstreamer"]:
-        return warning(name, f"{text}: CSI cameras need GStreamer", mend=_with_gstreamer(system))
+    if machine.has_csi_camera(system) and not found.facts["gstreamer"]:
+        text = f"{text}: the CSI camera needs GStreamer"
+        return warning(name, text, mend=_with_gstreamer(system))
     return ok(name, text)
 
 
@@ -28,7 +29,12 @@ def _mend(system: System, error: str) -> str:
 
 
 def _with_gstreamer(system: System) -> str:
-    """The system's OpenCV has GStreamer; pip's hides it in an environment that sees both."""
-    program = str(machine.python(system).get("executable", "python3"))
-    install = machine.as_root(system, "apt install python3-opencv")
-    return f"{install} && {program} -m pip uninstall -y opencv-python opencv-python-headless"
+    """Compile the same OpenCV with it: pip's has none, and apt's is older than what we need."""
+    packages = "build-essential cmake python3-dev libgstreamer1.0-dev"
+    install = machine.as_root(
+        system, f"apt install {packages} libgstreamer-plugins-base1.0-dev libv4l-dev"
+    )
+    package = "opencv-python-headless"
+    words = ("--force-reinstall", "--no-deps", "--no-binary", package, package)
+    compile_it = machine.pip_install(system, *words)
+    return f"{install} && CMAKE_ARGS=-DWITH_GSTREAMER=ON {compile_it}  # takes an hour or two"

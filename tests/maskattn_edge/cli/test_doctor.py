@@ -35,7 +35,7 @@ def test_a_mend_is_one_whole_line_under_its_finding(capsys, monkeypatch):
     row = next(index for index, line in enumerate(lines) if line.startswith("warning  OpenCV"))
     assert lines[row].startswith("warning  OpenCV         5.")
     assert lines[row + 1].startswith(" " * 24 + "no windows")
-    assert lines[row + 2].lstrip().startswith("$ sudo apt install python3-opencv && /home")
+    assert lines[row + 2].lstrip().startswith("$ sudo apt install build-essential cmake")
     assert len(lines[row + 2]) > 70
 
 

@@ -51,8 +51,10 @@ def test_jetpack_6_with_much_to_mend(recording, findings_of):
     findings = findings_of(recording("jetpack6-misconfigured"))
     engines = "/home/robot/.cache/maskattn-edge/engines"
     assert mends(findings) == {
-        "OpenCV": f"sudo apt install python3-opencv && {PYTHON} -m pip uninstall -y "
-        "opencv-python opencv-python-headless",
+        "OpenCV": "sudo apt install build-essential cmake python3-dev libgstreamer1.0-dev "
+        "libgstreamer-plugins-base1.0-dev libv4l-dev && CMAKE_ARGS=-DWITH_GSTREAMER=ON "
+        f"{PYTHON} -m pip install --force-reinstall --no-deps --no-binary opencv-python-headless "
+        "opencv-python-headless  # takes an hour or two",
         "TensorRT": "sed -i '/^include-system-site-packages/s/false/true/' "
         "/home/robot/maskattn/pyvenv.cfg",
         "cuda-bindings": f"{PYTHON} -m pip install 'maskattn-edge[tensorrt]' 'cuda-bindings<13'",
@@ -163,6 +165,12 @@ def test_root_needs_no_sudo(recording, findings_of):
     changed = recording("jetpack6-orin-nano")
     changed.probe["python"].facts["uid"] = 0
     assert findings_of(changed)["clocks"].mend == "jetson_clocks"
+
+
+def test_gstreamer_is_missed_for_a_csi_camera_alone(recording, findings_of):
+    changed = recording("jetpack6-misconfigured")
+    changed.read["/sys/class/video4linux/video0/name"] = "HD Pro Webcam C920\n"
+    assert findings_of(changed)["OpenCV"].status == "ok"
 
 
 def test_a_metadata_node_is_no_camera(recording, findings_of):
