@@ -57,3 +57,8 @@ def test_the_licence_that_is_stated_most_exactly(tool):
 def test_a_table(tool, capsys):
     tool.report([package()])
     assert capsys.readouterr().out.endswith("| a | 1 | 1.0 | MIT |\n| all | | 1.0 | |\n")
+
+
+def test_the_document_names_the_limit(tool):
+    text = (PATH.parents[1] / "docs" / "packages.md").read_text()
+    assert f"fails above {tool.LIMIT_MB} MB" in text
