@@ -29,7 +29,8 @@ BESIDE_THE_CODE = {
 """Path in the repository -> name of its page."""
 
 ORDER = (
-    "index", "tour", "own-data", "data", "int8", "jetson", "sources", "web", "library", "config",
+    "index", "tour", "own-data", "data", "int8", "engines", "jetson", "sources", "web", "library",
+    "config",
     "troubleshooting", "model-file", "models", "maskattn-s-synthetic", "published", "composed",
     "benchmarks", "architecture", "packages", "contributing", "changelog",
 )  # fmt: skip
