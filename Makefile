@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types imports wheel pre-commit clean
+.PHONY: demo test lint types imports wheel base aarch64 sbom docs pre-commit clean
 
 demo: .venv-demo/ready  ## run the shipped model on an embedded scene; writes demo/
 	@mkdir -p demo
@@ -25,11 +25,28 @@ types: .venv/ready
 imports: .venv/ready
 	.venv/bin/lint-imports
 
-wheel: .venv/ready  ## build, install in a fresh environment, import every package, run
+wheel: .venv/ready  ## build, install in a fresh environment per Python, import, run
 	sh tools/check_wheel.sh .venv/bin/python
 
+dist/ready: .venv/ready $(shell git ls-files '*.py' pyproject.toml 2>/dev/null)
+	rm -rf dist
+	.venv/bin/python -m build --outdir dist . >/dev/null
+	@touch $@
+
+base: dist/ready  ## size and licences of what `pip install maskattn-edge` brings
+	.venv/bin/python tools/base_install.py dist/*.whl
+
+aarch64: dist/ready  ## does every package have a wheel for a Jetson?
+	sh tools/resolve_aarch64.sh dist/*.whl .venv/bin/python
+
+sbom: dist/ready  ## what a release lists: dist/sbom.cdx.json, dist/licences.md
+	sh tools/sbom.sh dist/*.whl dist .venv/bin/python
+
+docs: .venv/ready  ## the documents as pages, in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
 clean:
-	rm -rf .venv .venv-demo demo dist
+	rm -rf .venv .venv-demo demo dist site
 
 .venv-demo/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-demo

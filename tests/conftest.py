@@ -1,8 +1,11 @@
-"""State dicts as the published scripts save them, with random weights: nobody's are needed."""
+"""What tests of several packages share: published state dicts, and a server for downloads."""
 
 from __future__ import annotations
 
+import http.server
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -85,3 +88,63 @@ def published_checkpoint(published_state, tmp_path_factory):
     path = tmp_path_factory.mktemp("published") / "epoch.pth"
     torch.save({f"module.{name}": value for name, value in published_state(3, 16).items()}, path)
     return path
+
+
+@dataclass
+class Server:
+    """Files by name, and what goes wrong with the next answers."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    ranges: bool = True
+    cuts: list[int] = field(default_factory=list)
+    """Connections to break, each after so many bytes."""
+    status: list[int] = field(default_factory=list)
+    """Answers to give in place of the next ones."""
+    asked: list[str | None] = field(default_factory=list)
+    """The range of each request."""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves `Server.files`, with ranges."""
+
+    state: Server
+
+    def do_GET(self):
+        state, wanted = self.state, self.headers.get("Range")
+        state.asked.append(wanted)
+        data = state.files.get(self.path.lstrip("/"))
+        if state.status or data is None:
+            self.send_error(state.status.pop(0) if state.status else 404)
+            return
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+        if wanted and state.ranges and start >= len(data):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(data)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if wanted and state.ranges:
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        else:
+            self.send_response(200)
+            start = 0
+        body = data[start:]
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: state.cuts.pop(0)] if state.cuts else body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    state = Server()
+    handler = type("Bound", (Handler,), {"state": state})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
+        state.url = f"http://127.0.0.1:{httpd.server_address[1]}"
+        yield state
+        httpd.shutdown()

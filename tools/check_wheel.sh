@@ -1,24 +1,36 @@
 #!/bin/sh
-# Build the sdist and the wheel from it, install the wheel alone, and use it outside the tree.
+# Build the sdist and the wheel from it, install the wheel alone, and use it outside the tree, on
+# every Python that we support and that is here.
 set -eu
-python=$1
+python=$(cd "$(dirname "$(command -v "$1")")" && pwd)/$(basename "$1")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$python" -m build --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 || {
   tail -20 "$scratch/build.log" >&2
   exit 1
 }
-"$python" -m venv "$scratch/venv"
-"$scratch/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$scratch"/dist/*.whl
 cd "$scratch"
-for package in maskattn_edge maskattn_models maskattn_export maskattn_benchmarks; do
-  "$scratch/venv/bin/python" -c "import $package"
+versions=0
+for candidate in "$python" python3.10 python3.11 python3.12; do
+  version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) \
+    || continue  # not here
+  case " ${seen:-} " in *" $version "*) continue ;; esac
+  seen="${seen:-} $version"
+  rm -rf "$scratch/venv" "$scratch/out.webm"
+  "$candidate" -m venv "$scratch/venv"
+  "$scratch/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$scratch"/dist/*.whl
+  for package in maskattn_edge maskattn_models maskattn_export maskattn_benchmarks; do
+    "$scratch/venv/bin/python" -c "import $package"
+  done
+  "$scratch/venv/bin/maskattn-edge" --version
+  "$scratch/venv/bin/maskattn-edge" models
+  "$scratch/venv/bin/maskattn-edge" run --source 'synthetic://?seed=1&frames=5' --save out.webm
+  test -s out.webm
+  # A command whose extra is missing must say how to get it, in one line, and not fail otherwise.
+  if "$scratch/venv/bin/maskattn-edge" train --data "$scratch" 2>"$scratch/train.log"; then
+    exit 1
+  fi
+  grep -q "pip install 'maskattn-edge\[train\]'" "$scratch/train.log"
+  versions=$((versions + 1))
 done
-"$scratch/venv/bin/maskattn-edge" --version
-"$scratch/venv/bin/maskattn-edge" models
-"$scratch/venv/bin/maskattn-edge" run --source 'synthetic://?seed=1&frames=5' --save out.webm
-test -s out.webm
-# A command whose extra is missing must say how to get it, in one line, and not fail otherwise.
-if "$scratch/venv/bin/maskattn-edge" train --data "$scratch" 2>"$scratch/train.log"; then exit 1; fi
-grep -q "pip install 'maskattn-edge\[train\]'" "$scratch/train.log"
-echo "wheel: 1 passed, 0 failed"
+echo "wheel: $versions passed, 0 failed (Python$seen)"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from maskattn_edge.contract.errors import EngineError, MissingDependencyError, ModelFileError
 from maskattn_edge.contract.model_file import ModelFile
-from maskattn_edge.engines import BACKENDS, BUILDS_FIRST, Engine, open_engine
+from maskattn_edge.engines import BACKENDS, Engine, open_engine
 from maskattn_edge.latency import LatencySettings, time_frames
 
 _ROUNDS = 3
@@ -57,7 +57,7 @@ def measure_speed(
 
 
 def _open_all(files: Sequence[ModelFile], stack: ExitStack) -> list[Engine]:
-    *better, last = [name for name in BACKENDS if name not in BUILDS_FIRST]
+    *better, last = [name for name, entry in BACKENDS.items() if not entry.builds]
     for backend in better:
         with ExitStack() as attempt:
             try:

@@ -7,23 +7,27 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 from typer.main import get_command
 
 from maskattn_edge.cli.commands import LazyGroup
+from maskattn_edge.cli.examples import as_manual
 from maskattn_edge.cli.optional_value import with_web_address
 
 _ClickException = typer.BadParameter.__mro__[2]  # Typer exports no base of its usage errors
 _NAME = "maskattn-edge"
+_COMPLETION = "_MASKATTN_EDGE_COMPLETE"
 
-app = typer.Typer(name=_NAME, cls=LazyGroup, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(name=_NAME, cls=LazyGroup, rich_markup_mode=None)
 
 
 @dataclass
 class _Options:
     debug: bool = False
+    files: tuple[Path, ...] = ()
 
 
 def _print_version(wanted: bool) -> None:
@@ -43,17 +47,42 @@ def _global_options(
             "--version", help="Print the version.", callback=_print_version, is_eager=True
         ),
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the trace of an error; goes before the command.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Read this configuration instead of the usual files."),
+    ] = None,
+    no_config: Annotated[bool, typer.Option("--no-config", help="Read no configuration.")] = False,
 ) -> None:
-    """Low-resolution segmentation for small robots.
+    """Low-resolution segmentation for small robots. These options go before the command.
+
+    Exit codes: 0 done, 1 failure, 2 wrong use, 130 interrupted. Options may be set in
+    ./maskattn-edge.toml and ~/.config/maskattn-edge/config.toml, see `maskattn-edge config`.
 
     Example: maskattn-edge run --camera 0 --save out.webm
+
+    Example: maskattn-edge doctor
     """
     context.obj.debug = debug
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+        return
+    _configure(context, config, no_config)
+
+
+def _configure(context: typer.Context, only: Path | None, none: bool) -> None:
+    """Read the configuration, and let commands take their defaults from it."""
+    from maskattn_edge.contract.errors import UsageError
+
+    if only is not None and none:
+        raise UsageError("--config and --no-config were both given: choose one")
+    if none:
+        return
+    from maskattn_edge.cli.config_file import config_files, default_map, read_settings
+
+    files = context.obj.files = config_files(only)
+    if context.invoked_subcommand != "config" and any(file.is_file() for file in files):
+        context.default_map = default_map(read_settings(files))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,9 +114,12 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: list[str], options: _Options) -> int:
-    command: Any = get_command(app)
+    command: Any = as_manual(get_command(app))
+    if os.environ.get(_COMPLETION):  # the shell asks what may follow
+        command.main(arguments, prog_name=_NAME, complete_var=_COMPLETION)
+    settings = {"obj": options, "auto_envvar_prefix": "MASKATTN"}
     try:
-        with command.make_context(_NAME, arguments, obj=options) as context:
+        with command.make_context(_NAME, arguments, **settings) as context:
             command.invoke(context)
     except typer.Exit as done:
         return int(done.exit_code)

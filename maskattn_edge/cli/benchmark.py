@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def benchmark(
-    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model files (.onnx).")],
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model files or names.")],
     engine: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Back end; may be given again. All that load if not."),
@@ -54,6 +54,7 @@ def benchmark(
     from maskattn_benchmarks.files import installed_engines, write_reports
     from maskattn_benchmarks.settings import BenchmarkSettings
     from maskattn_edge.latency import LatencySettings
+    from maskattn_edge.models import find_model
     from maskattn_edge.optional import require
 
     require("jinja2", purpose="the HTML report", extra="benchmark")  # before minutes of work
@@ -71,7 +72,7 @@ def benchmark(
     )
     with working("benchmark") as say:
         done = measure(
-            models,
+            [find_model(model) for model in models],
             engine or installed_engines(),
             settings,
             results=report / "results.json",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def build(
     model: Annotated[
-        Path | None, typer.Argument(help="Model file (.onnx); the shipped one if not given.")
+        Path | None, typer.Argument(help="Model file or name; the shipped one if not given.")
     ] = None,
     opt_level: Annotated[
         int,
@@ -62,10 +62,10 @@ def build(
         build_engine,
         this_machine,
     )
-    from maskattn_edge.models import default_model
+    from maskattn_edge.models import find_model
 
     options = BuildOptions(opt_level=opt_level, workspace_mb=workspace, dla=dla)
-    file = read_model_file(model or default_model())
+    file = read_model_file(find_model(model))
     tools = this_machine()
     with phases() as on_step:
         result = build_engine(

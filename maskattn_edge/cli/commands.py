@@ -9,6 +9,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from maskattn_edge.cli.examples import as_manual
+
 
 class CommandEntry(NamedTuple):
     """Where a command lives, and what it does in one line.
@@ -47,31 +49,38 @@ COMMANDS = {
         "maskattn_edge.cli.inspect", "inspect", "Show what a model file says of itself."
     ),
     "models": CommandEntry(
-        "maskattn_edge.cli.models", "models", "List the models that are installed with it."
+        "maskattn_edge.cli.models", "app", "List models, show their cards, fetch others."
+    ),
+    "config": CommandEntry("maskattn_edge.cli.config", "app", "Show and write the configuration."),
+    "doctor": CommandEntry(
+        "maskattn_edge.cli.doctor", "doctor", "Say what this machine can do, and how to mend it."
     ),
 }
 """Command -> its entry, in the order of the help."""
 
 
+def load_command(name: str) -> Any:  # noqa: ANN401 - Typer hides its type
+    """Import a command of `COMMANDS`, with its examples at the end of its help."""
+    entry = COMMANDS[name]
+    target = getattr(importlib.import_module(entry.module), entry.attribute)
+    holder = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if isinstance(target, typer.Typer):
+        holder.add_typer(target, name=name)
+        return as_manual(cast(TyperGroup, get_command(holder)).commands[name])
+    holder.command(name)(target)
+    return as_manual(get_command(holder))
+
+
 class LazyGroup(TyperGroup):
     """Loads a command when it is called, so that `--help` needs none of them."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer hides its type
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
         """Names of the commands, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         """Import a command; None if there is no such command."""
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        target = getattr(importlib.import_module(entry.module), entry.attribute)
-        holder = typer.Typer(add_completion=False, rich_markup_mode=None)
-        if isinstance(target, typer.Typer):
-            holder.add_typer(target, name=cmd_name)
-            return cast(TyperGroup, get_command(holder)).commands[cmd_name]
-        holder.command(cmd_name)(target)
-        return get_command(holder)
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """List the commands by their entries, without importing them."""

@@ -17,7 +17,7 @@ def evaluate(
     model: Annotated[
         Path,
         typer.Argument(
-            metavar="MODEL_OR_CKPT", help="Model file (.onnx) or checkpoint (.pt, .pth)."
+            metavar="MODEL_OR_CKPT", help="Model file or name, or checkpoint (.pt, .pth)."
         ),
     ],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data set.")],
@@ -70,13 +70,14 @@ def evaluate(
 
     Example: maskattn-edge evaluate best.pt --data camvid --split test
     """
+    from maskattn_edge.models import find_model
     from maskattn_models.data import open_dataset
     from maskattn_models.evaluation import evaluate_file, write_report
 
     dataset = open_dataset(data)
     with counting(f"{dataset.name} {split}") as progress:
         result = evaluate_file(
-            model,
+            find_model(model),
             dataset,
             split,
             task=as_,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="Model file (.onnx) or cached engine (.plan).")],
+    model: Annotated[
+        Path, typer.Argument(help="Model file (.onnx) or name, or cached engine (.plan).")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     layers: Annotated[
         bool,
@@ -31,6 +33,7 @@ def inspect(
     """
     from maskattn_edge.contract.errors import UsageError
     from maskattn_edge.contract.model_file import read_model_file
+    from maskattn_edge.models import find_model
 
     if model.suffix == ".plan":
         if layers:
@@ -39,7 +42,7 @@ def inspect(
         return
     from maskattn_edge.graph_facts import graph_facts
 
-    file = read_model_file(model)
+    file = read_model_file(find_model(model))
     facts, costs = model_facts(file), graph_facts(file)
     times = _times(file) if layers else []
     if json:

@@ -20,8 +20,9 @@ _TOKEN = "MASKATTN_WEB_TOKEN"
 
 
 def run(
+    context: typer.Context,
     model: Annotated[
-        Path | None, typer.Argument(help="Model file (.onnx); the shipped one if not given.")
+        Path | None, typer.Argument(help="Model file or name; the shipped one if not given.")
     ] = None,
     camera: Annotated[
         str | None, typer.Option(metavar="N", help="Camera number or device: 0, /dev/video0.")
@@ -118,25 +119,32 @@ def run(
     A camera gives its newest frame; of files, every frame is segmented. Ctrl-C ends the run and
     leaves complete files; a second Ctrl-C aborts.
 
+    Example: maskattn-edge run --camera 0 --web
+
     Example: maskattn-edge run --source drive.mp4 --save drive-labels.webm
+
+    Example: maskattn-edge run best.int8.onnx --source 'pictures/*.jpg' --masks masks
+
+    Example: maskattn-edge run --source 'synthetic://?seed=7&frames=150' --save overlay.webm
     """
+    from maskattn_edge.cli.config_file import drop_weaker, was_given
     from maskattn_edge.contract.model_file import read_model_file
-    from maskattn_edge.models import default_model
+    from maskattn_edge.models import find_model
     from maskattn_edge.pipeline import Settings
     from maskattn_edge.sinks import Outputs
 
-    uri = _one_source(camera, source)
+    uri = _one_source(*drop_weaker(context, "camera", "source"))
     outputs = Outputs(
         save=save,
         masks=masks,
         jsonl=jsonl,
         show=show,
         web=web,
-        web_token=web_token if web is not None or not os.environ.get(_TOKEN) else None,
+        web_token=web_token if web is not None or was_given(context, "web_token") else None,
         opacity=opacity,
     )
     settings = Settings(max_frames=frames, max_fps=max_fps)
-    file = read_model_file(model or default_model())
+    file = read_model_file(find_model(model))
     with _observers(stats, stats_every) as observers:
         result = _run(
             file, uri, outputs, settings, observers, engine=engine, threads=threads, cache=cache

@@ -36,7 +36,7 @@ class CheckpointError(MaskAttnError):
 
 
 class DataError(MaskAttnError):
-    """A data set, an image or a label cannot be used as it is."""
+    """A data set, an image, a label or a download cannot be used as it is."""
 
 
 class EngineError(MaskAttnError):

@@ -28,11 +28,13 @@ from maskattn_edge.engines.tensorrt.sidecar import (
 
 MAX_PLAN_BYTES = 2 << 30
 MAX_TIMING_BYTES = 256 << 20
+CACHE_FOLDER = Path(".cache/maskattn-edge/engines")
+"""Where engines lie unless told otherwise, below the user's home folder."""
 
 
 def default_cache_folder() -> Path:
     """Where engines lie unless told otherwise."""
-    return Path.home() / ".cache" / "maskattn-edge" / "engines"
+    return Path.home() / CACHE_FOLDER
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maskattn_models.data.download import Remote
+from maskattn_edge.download import Remote
 
 
 @dataclass(frozen=True, kw_only=True)

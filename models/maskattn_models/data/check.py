@@ -11,8 +11,8 @@ import numpy as np
 
 from maskattn_edge.contract.classes import IGNORE
 from maskattn_edge.contract.errors import DataError
+from maskattn_edge.download import file_sha256
 from maskattn_models.data.dataset import SEMANTIC, DataSet, Sample
-from maskattn_models.data.download import file_sha256
 from maskattn_models.data.layouts import open_dataset
 from maskattn_models.data.manifest import is_prepared, read_manifest
 from maskattn_models.data.pictures import load_sample, load_segments

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from maskattn_edge._version import __version__
 from maskattn_edge.contract.atomic import write_bytes
 from maskattn_edge.contract.errors import UsageError
+from maskattn_edge.disk import check_space, no_room
 from maskattn_edge.preprocess import Resize
 from maskattn_edge.segments import Segments
 from maskattn_models.data.array_file import ArrayFile
 from maskattn_models.data.dataset import SEMANTIC, DataSet, Sample
-from maskattn_models.data.disk import check_space, no_room
 from maskattn_models.data.manifest import (
     NAME,
     Manifest,

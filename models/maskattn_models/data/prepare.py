@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from maskattn_edge.contract.errors import DataError, UsageError
+from maskattn_edge.disk import check_space
+from maskattn_edge.download import download, file_sha256
 from maskattn_models.data.archives import ARCHIVES, BY_HAND, Archive
 from maskattn_models.data.conversion import ConversionSettings, Origin, Step, convert
-from maskattn_models.data.disk import check_space
-from maskattn_models.data.download import download, file_sha256
 from maskattn_models.data.layouts import READERS, open_layout, reader_of
 from maskattn_models.data.manifest import NAME, Manifest, is_prepared
 from maskattn_models.data.pictures import load_sample

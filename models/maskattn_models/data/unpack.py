@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from maskattn_edge.contract.errors import DataError
-from maskattn_models.data.disk import check_space, no_room
+from maskattn_edge.disk import check_space, no_room
 
 Progress = Callable[[int, int], None]
 """Told (members, members in all)."""

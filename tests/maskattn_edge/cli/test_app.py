@@ -63,7 +63,9 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("name", ["run", "build", "inspect", "models"])
 def test_help_of_commands(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.run_command([name, "--help"]) == 0
-    assert f"Example: maskattn-edge {name}" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"Examples:\n    maskattn-edge {name}" in text
+    assert "[env var: MASKATTN_RUN_" not in text
 
 
 @pytest.mark.parametrize("line", [["--foo"], ["fly"], ["run", "--frames", "0"], ["inspect"]])
@@ -85,7 +87,7 @@ def test_a_command_with_commands(
     group = typer.Typer(no_args_is_help=True, help="Sums.")
     group.command("add")(lambda: typer.echo("added"))
     group.callback()(lambda: None)
-    monkeypatch.setattr("maskattn_edge.cli.models.models", group)
+    monkeypatch.setattr("maskattn_edge.cli.models.app", group)
     assert app.run_command(["models", "add"]) == 0
     assert capsys.readouterr().out == "added\n"
     assert app.run_command(["models"]) in {0, 2}  # Typer's versions differ

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from maskattn_edge import disk
 from maskattn_edge.cli.data import app
 from maskattn_edge.contract.errors import DataError, UsageError
+from maskattn_edge.download import Remote
 from maskattn_edge.preprocess import fit, fit_labels
 from maskattn_edge.segment_grid import fit_segments
 from maskattn_models.data import (
@@ -24,7 +26,6 @@ from maskattn_models.data import (
     content_hash,
     conversion,
     decode_split,
-    disk,
     load_sample,
     load_segments,
     open_dataset,
@@ -32,7 +33,6 @@ from maskattn_models.data import (
     store,
 )
 from maskattn_models.data.archives import ARCHIVES, Archive
-from maskattn_models.data.download import Remote
 from maskattn_models.training import TrainingSettings
 
 SMALL = ConversionSettings(height=8, width=12)

@@ -12,14 +12,14 @@ import io
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 from maskattn_edge._version import __version__
 from maskattn_edge.contract.errors import DataError
-from maskattn_models.data.disk import check_space, no_room
+from maskattn_edge.disk import check_space, no_room
 
 _BLOCK = 1 << 20
 _TIMEOUT_S = 30.0
@@ -30,11 +30,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Remote:
-    """A file on a server; size in bytes and SHA-256 in hex where they are published."""
+    """A file on a server; size in bytes and SHA-256 in hex where they are published.
+
+    More than `most` bytes are refused, whatever the server says.
+    """
 
     url: str
     size: int | None = None
     sha256: str | None = None
+    most: int | None = None
 
 
 def download(
@@ -53,8 +57,8 @@ def download(
         SHA-256 of the file, in hex.
 
     Raises:
-        DataError: the server does not answer or refuses, the disk is full, or the file is not the
-            published one; then it is removed, so that the next call fetches it anew.
+        DataError: the server does not answer or refuses, the disk is full, or the file is too long
+            or not the published one; then it is removed, so that the next call fetches it anew.
     """
     if target.exists():
         return _verified(remote, target, "remove it and run the same command again")
@@ -68,6 +72,9 @@ def download(
         try:
             _fetch(remote, part, progress)
             break
+        except _TooLongError:
+            part.unlink(missing_ok=True)
+            raise
         except (OSError, http.client.HTTPException) as error:
             attempt = 1 if _size(part) > before else attempt + 1
             if attempt > _RETRIES or not _may_pass(error):
@@ -83,6 +90,10 @@ def download(
         raise
     part.replace(target)
     return digest
+
+
+class _TooLongError(DataError):
+    """The server sends more than may be; what came is removed."""
 
 
 class _DiskError(DataError):
@@ -114,16 +125,31 @@ def _fetch(remote: Remote, part: Path, progress: Progress) -> None:
         resumed = answer.status == 206 and _starts_at(answer.headers, have)
         have = have if resumed else 0
         total = have + int(answer.headers.get("Content-Length") or 0)
-        _append(answer, part, have, total, progress)
+        _append(_bounded(answer, remote, total, have), part, have, total, progress)
         if total > have and _size(part) < total:
             raise http.client.IncompleteRead(b"", total - _size(part))
 
 
-def _append(answer: IO[bytes], part: Path, have: int, total: int, progress: Progress) -> None:
+def _bounded(answer: IO[bytes], remote: Remote, total: int, have: int) -> Iterator[bytes]:
+    """The answer block by block, as long as it keeps within the bound."""
+    length = max(total, have)
+    while True:
+        if remote.most is not None and length > remote.most:
+            raise _TooLongError(
+                f"{remote.url}: more than the {remote.most:,} bytes that are possible"
+            )
+        if not (block := answer.read(_BLOCK)):
+            return
+        have += len(block)
+        length = max(length, have)
+        yield block
+
+
+def _append(blocks: Iterator[bytes], part: Path, have: int, total: int, progress: Progress) -> None:
     with _opened(part, "r+b" if have else "wb") as file:
         file.seek(have)
         done = have
-        while block := answer.read(_BLOCK):
+        for block in blocks:
             _write(file, block, part)
             done += len(block)
             progress(done, total)

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
+from maskattn_edge import disk
 from maskattn_edge.contract.errors import DataError
-from maskattn_models.data import disk
-from maskattn_models.data.download import Remote, download
+from maskattn_edge.download import Remote, download
 
 DATA = bytes(range(256)) * 5000
 

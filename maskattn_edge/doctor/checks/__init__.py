@@ -1,0 +1,1 @@
+"""One check a file; `maskattn_edge.doctor.table` names them."""
