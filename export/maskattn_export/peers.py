@@ -20,6 +20,7 @@ from maskattn_edge.contract.classes import MAX_CLASSES, numbered_classes
 from maskattn_edge.contract.errors import MaskAttnError, UsageError
 from maskattn_edge.contract.model_file import write_model_file
 from maskattn_edge.contract.spec import (
+    RANDOM_WEIGHTS,
     InputSpec,
     ModelSpec,
     PrecisionSpec,
@@ -27,8 +28,8 @@ from maskattn_edge.contract.spec import (
     TrainingSpec,
 )
 from maskattn_export.graph import to_onnx
-from maskattn_models.network import SegmentationNetwork
-from maskattn_models.plain_unet import PlainUNet
+from maskattn_models.network import NetworkConfig, SegmentationNetwork
+from maskattn_models.peers import build
 from maskattn_models.published import PublishedConfig, build_published
 
 _TOOLS = ("torch", "onnx")
@@ -38,15 +39,17 @@ def _published(classes: int, side: int) -> SegmentationNetwork:
     return build_published(PublishedConfig(classes=classes, height=side, width=side))
 
 
-def _plain_unet(classes: int, side: int) -> SegmentationNetwork:
-    if side % 16 or side < 16:
-        raise UsageError(f"the plain U-Net's side is a multiple of 16, got {side}")
-    return PlainUNet(classes)
+def _named(peer: str) -> Callable[[int, int], SegmentationNetwork]:
+    def create(classes: int, side: int) -> SegmentationNetwork:
+        return build(NetworkConfig(classes=classes, height=side, width=side, peer=peer))
+
+    return create
 
 
 PEERS: dict[str, Callable[[int, int], SegmentationNetwork]] = {
     "published": _published,
-    "plain-unet": _plain_unet,
+    "plain-unet": _named("plain-unet"),
+    "segformer-b0": _named("segformer-b0"),
 }
 """Name -> what builds it, from the number of classes and the input's side in pixels."""
 
@@ -90,7 +93,7 @@ def write_peer(
         classes=numbered_classes(classes),
         input=size,
         precision=PrecisionSpec(name="fp32"),
-        training=TrainingSpec(data="none: random weights, for speed and memory only", seed=seed),
+        training=TrainingSpec(data=RANDOM_WEIGHTS, seed=seed),
         provenance=Provenance(
             versions={tool: version(tool) for tool in _TOOLS} | {"maskattn-edge": __version__}
         ),
