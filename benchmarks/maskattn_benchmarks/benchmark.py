@@ -30,13 +30,13 @@ from maskattn_benchmarks.frames import camera_frames
 from maskattn_benchmarks.harness import NullEngine, Stopwatch
 from maskattn_benchmarks.machine import MachineState, machine_state
 from maskattn_benchmarks.nvml import open_nvml, used_mib
+from maskattn_benchmarks.peers.table import check_engines
 from maskattn_benchmarks.process import measure_process
 from maskattn_benchmarks.results import Conditions, Figure, Report, Run, write_results
 from maskattn_benchmarks.settings import BenchmarkSettings, recorded
 from maskattn_edge._version import __version__
 from maskattn_edge.contract.errors import MaskAttnError, UsageError
 from maskattn_edge.contract.model_file import read_model_file
-from maskattn_edge.engines import BACKENDS
 from maskattn_edge.latency import LatencySettings
 
 NULL_FRAMES = 500
@@ -50,7 +50,7 @@ def benchmark(
     *,
     results: Path | None = None,
     on_step: Callable[[str], None] = lambda _: None,
-    clock: Callable[[], float] = time.perf_counter,
+    on_end: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     """Measure each model on each engine.
 
@@ -60,29 +60,41 @@ def benchmark(
         settings: how.
         results: file that is written after each step, or None.
         on_step: told what happens next.
-        clock: seconds, monotonic; for frames alone.
+        on_end: given the report at the end, also where an interrupt or an error is the end: it
+            is incomplete then.
 
     Raises:
         UsageError: no model, an unknown engine, or two candidates of the same name.
         SourceError: there are no frames.
     """
-    candidates = _candidates(models, engines)
-    frames = camera_frames(settings.source, settings.frames)
-    return _Session(candidates, frames, settings, results, on_step, clock).conduct()
-
-
-def _candidates(models: list[Path], engines: list[str]) -> list[Candidate]:
-    unknown = [engine for engine in engines if engine not in BACKENDS]
-    if unknown:
-        raise UsageError(f"unknown engine {unknown[0]!r}; available: {', '.join(BACKENDS)}")
+    check_engines(engines)
     candidates = [Candidate(model, engine) for model in models for engine in engines]
+    return benchmark_candidates(
+        candidates, settings, results=results, on_step=on_step, on_end=on_end
+    )
+
+
+def benchmark_candidates(
+    candidates: list[Candidate],
+    settings: BenchmarkSettings,
+    *,
+    results: Path | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+    on_end: Callable[[Report], None] = lambda _: None,
+) -> Report:
+    """Measure candidates that were chosen one by one; arguments and errors as `benchmark`."""
+    _check(candidates)
+    frames = camera_frames(settings.source, settings.frames)
+    return _Session(candidates, frames, settings, results, on_step, on_end).conduct()
+
+
+def _check(candidates: list[Candidate]) -> None:
     if not candidates:
         raise UsageError("a benchmark needs at least one model and one engine")
     names = [candidate.name for candidate in candidates]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise UsageError(f"two candidates are called {min(twice)}: rename a model file")
-    return candidates
 
 
 class _Session:
@@ -95,14 +107,14 @@ class _Session:
         settings: BenchmarkSettings,
         results: Path | None,
         on_step: Callable[[str], None],
-        clock: Callable[[], float],
+        on_end: Callable[[Report], None],
     ) -> None:
         self._candidates, self._settings, self._results = candidates, settings, results
         self._frames, height, width = frames
-        self._say, self._clock = on_step, clock
+        self._say, self._on_end = on_step, on_end
         self._nvml, self._nvml_note = open_nvml()
         self._meters, lacking = open_meters(self._nvml, self._nvml_note)
-        self._origin, self._saved = clock(), time.monotonic()
+        self._origin, self._saved = time.perf_counter(), time.monotonic()
         self._states: list[MachineState] = []
         self._report = Report(
             session=uuid.uuid4().hex,
@@ -128,7 +140,9 @@ class _Session:
         finally:
             for meter in self._meters:
                 meter.close()
+            self._collect()
             self._save()
+            self._on_end(self._report)
         return self._report
 
     def _look_around(self) -> None:
@@ -146,7 +160,7 @@ class _Session:
                 continue
             latency = LatencySettings(warmup_frames=20, min_frames=NULL_FRAMES, min_seconds=0)
             with NullEngine(file) as engine:
-                watch = Stopwatch(engine, self._frames, latency, clock=self._clock)
+                watch = Stopwatch(engine, self._frames, latency)
                 watch.warm_up()
                 while not watch.done:
                     watch.take(0, self._settings.block_frames)
@@ -163,7 +177,7 @@ class _Session:
             with ExitStack() as stack:
                 for candidate in group:
                     self._say(f"{candidate.name}: loading and warming up")
-                    candidate.open(stack, self._frames, self._settings, self._origin, self._clock)
+                    candidate.open(stack, self._frames, self._settings, self._origin)
                 self._say(f"{', '.join(c.name for c in group)}: timing frames")
                 try:
                     self._rounds(group)
@@ -174,17 +188,18 @@ class _Session:
 
     def _rounds(self, group: list[Candidate]) -> None:
         rng = np.random.default_rng(self._settings.seed)
-        before = machine_state()
+        before, busy = machine_state(), sum(candidate.cpu_s for candidate in group)
         block = 0
         while any(candidate.running for candidate in group):
             for index in rng.permutation(len(group)):
-                group[index].take(block, self._settings.block_frames, self._meters)
+                group[index].take(block, self._meters)
             block += 1
             if time.monotonic() - self._saved > SAVE_EVERY_S:
                 self._collect()
                 self._save()
         after = machine_state()
-        spoiled = warnings_during(before, after)
+        own_s = sum(candidate.cpu_s for candidate in group) - busy
+        spoiled = warnings_during(before, after, children_s=own_s)
         self._warn(spoiled)
         for candidate in group:
             drift = unsteady(candidate.run())
@@ -210,7 +225,12 @@ class _Session:
 
     def _measure_process(self, candidate: Candidate) -> None:
         before = used_mib(self._nvml)
-        found = measure_process(candidate.model, candidate.engine, self._settings.threads)
+        found = measure_process(
+            candidate.model,
+            candidate.engine,
+            self._settings.threads,
+            timeout_s=self._settings.timeout_s,
+        )
         candidate.startup.append(found.startup)
         candidate.memory = found.memory
         if before is None or found.gpu_used_mib is None:
@@ -222,7 +242,11 @@ class _Session:
     def _score(self) -> None:
         if self._settings.data is None:
             return
-        for model in dict.fromkeys(c.model for c in self._candidates if not c.failure):
+        for candidate in self._candidates:
+            if candidate.random:
+                candidate.accuracy_note = "not measured: its weights are random"
+        scored = [c for c in self._candidates if not c.failure and not c.random]
+        for model in dict.fromkeys(c.model for c in scored):
             self._say(f"{model.name}: scoring on {self._settings.data.name}")
             same = [candidate for candidate in self._candidates if candidate.model == model]
             try:

@@ -9,6 +9,7 @@ from typing import Any
 from maskattn_benchmarks import plots
 from maskattn_benchmarks.results import Report, Run
 from maskattn_benchmarks.tables import accuracy_text, figures, ms, tables
+from maskattn_benchmarks.tradeoff import tradeoff_plot
 from maskattn_edge.optional import require
 
 
@@ -31,6 +32,7 @@ def page(report: Report) -> str:
         failed=[run for run in report.runs if run.failure],
         engine_tail=plots.tail_plot(timed, "engine"),
         frame_tail=plots.tail_plot(timed, "frame_to_labels"),
+        tradeoff=tradeoff_plot(timed),
         stages=plots.stage_plot(timed) if timed else "",
     )
     return html

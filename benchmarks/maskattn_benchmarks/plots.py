@@ -41,8 +41,8 @@ def tail_plot(runs: Sequence[Run], metric: Metric) -> str:
     values = [value for curve in curves for _, value in curve]
     if not values:
         return ""
-    y = _Axis(0.0, max(values) * 1.08, HEIGHT - _BOTTOM, _TOP)
-    x = _Axis(math.log10(2), 3.0, _LEFT, WIDTH - _RIGHT)
+    y = Axis(0.0, max(values) * 1.08, HEIGHT - _BOTTOM, _TOP)
+    x = Axis(math.log10(2), 3.0, _LEFT, WIDTH - _RIGHT)
     body = [_y_axis(y, "ms")]
     for label, rank in {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}.items():
         body.append(_x_tick(x(_depth(rank)), label))
@@ -57,7 +57,7 @@ def tail_plot(runs: Sequence[Run], metric: Metric) -> str:
 def stage_plot(runs: Sequence[Run]) -> str:
     """Median of each stage, side by side in one bar per run."""
     rows = [[float(np.median(getattr(run.steady, stage))) for stage in _STAGES] for run in runs]
-    x = _Axis(0.0, max(sum(row) for row in rows) * 1.05, _LEFT - 38, WIDTH - _RIGHT)
+    x = Axis(0.0, max(sum(row) for row in rows) * 1.05, _LEFT - 38, WIDTH - _RIGHT)
     bottom = 34 + 44 * len(runs)
     body = []
     for k, (stage, fill) in enumerate(zip(_STAGES, _STAGE_COLORS, strict=True)):
@@ -84,8 +84,8 @@ def histogram(run: Run, metric: Metric, fill: str) -> str:
     low, high = float(samples.min()) * 0.98, float(samples.max()) * 1.02
     edges = np.geomspace(low, high, 61)
     counts, _ = np.histogram(samples, edges)
-    x = _Axis(math.log10(low), math.log10(high), _LEFT, WIDTH - _RIGHT)
-    y = _Axis(0.0, float(counts.max()) * 1.05, HEIGHT - _BOTTOM, _TOP)
+    x = Axis(math.log10(low), math.log10(high), _LEFT, WIDTH - _RIGHT)
+    y = Axis(0.0, float(counts.max()) * 1.05, HEIGHT - _BOTTOM, _TOP)
     body = [_y_axis(y, "frames")]
     for k in np.flatnonzero(counts):
         left, right = x(math.log10(edges[k])), x(math.log10(edges[k + 1]))
@@ -94,7 +94,7 @@ def histogram(run: Run, metric: Metric, fill: str) -> str:
             f'<rect x="{left:.1f}" y="{y(0) - height:.1f}" width="{right - left - 0.5:.1f}" '
             f'height="{height:.1f}" fill="{fill}"/>'
         )
-    body += [_x_tick(x(math.log10(value)), f"{value:g}") for value in _log_ticks(low, high)]
+    body += [_x_tick(x(math.log10(value)), f"{value:g}") for value in log_ticks(low, high)]
     body.append(_unit("ms, logarithmic"))
     return _svg(body, f"Histogram of {run.name}")
 
@@ -105,8 +105,8 @@ def time_series(run: Run, metric: Metric, stroke: str) -> str:
     at = np.array((*run.warmup.at, *run.steady.at))
     values = np.concatenate([warm, steady])
     start, end = float(at.min()), float(at.max())
-    x = _Axis(0.0, max(end - start, 1e-6), _LEFT, WIDTH - _RIGHT)
-    y = _Axis(0.0, float(values.max()) * 1.08, HEIGHT - _BOTTOM, _TOP)
+    x = Axis(0.0, max(end - start, 1e-6), _LEFT, WIDTH - _RIGHT)
+    y = Axis(0.0, float(values.max()) * 1.08, HEIGHT - _BOTTOM, _TOP)
     body = [_y_axis(y, "ms")]
     for part, fill in ((slice(0, len(warm)), "#999999"), (slice(len(warm), None), stroke)):
         body.append(_bands(at[part] - start, values[part], x, y, fill))
@@ -116,7 +116,7 @@ def time_series(run: Run, metric: Metric, stroke: str) -> str:
 
 
 def _bands(
-    at: NDArray[np.float64], values: NDArray[np.float64], x: _Axis, y: _Axis, fill: str
+    at: NDArray[np.float64], values: NDArray[np.float64], x: Axis, y: Axis, fill: str
 ) -> str:
     """One upright line per pixel column, from its fastest to its slowest frame."""
     columns: dict[int, list[float]] = {}
@@ -129,7 +129,7 @@ def _bands(
     return f'<path d="{"".join(lines)}" stroke="{fill}" stroke-width="1.4"/>' if lines else ""
 
 
-class _Axis:
+class Axis:
     """A linear map from values to pixels."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
@@ -137,6 +137,7 @@ class _Axis:
         self._start, self._scale = start, (end - start) / (self.high - low)
 
     def __call__(self, value: float) -> float:
+        """The pixel of a value."""
         return self._start + (value - self.low) * self._scale
 
     def ticks(self) -> list[float]:
@@ -150,7 +151,7 @@ class _Axis:
         return [round(k * step, 10) for k in range(first, math.floor(self.high / step) + 1)]
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
     """1, 2 and 5 times powers of ten; every power's tenths where the range is narrow."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
@@ -165,7 +166,7 @@ def _depth(rank: int) -> float:
     return -math.log10(1 - rank / 1000)
 
 
-def _y_axis(y: _Axis, unit: str) -> str:
+def _y_axis(y: Axis, unit: str) -> str:
     lines = []
     for value in y.ticks():
         at = y(value)

@@ -28,6 +28,7 @@ from maskattn_edge.contract.spec import (
     TrainingSpec,
 )
 from maskattn_export.graph import to_onnx
+from maskattn_export.program import write_program
 from maskattn_models.network import NetworkConfig, SegmentationNetwork
 from maskattn_models.peers import build
 from maskattn_models.published import PublishedConfig, build_published
@@ -70,7 +71,13 @@ def build_peer(name: str, *, classes: int, side: int, seed: int) -> Segmentation
 
 
 def write_peer(
-    name: str, path: Path, *, classes: int = 133, side: int = 128, seed: int = 0
+    name: str,
+    path: Path,
+    *,
+    classes: int = 133,
+    side: int = 128,
+    seed: int = 0,
+    program: bool = False,
 ) -> None:
     """Write the fp32 model file of a peer with random weights.
 
@@ -80,6 +87,7 @@ def write_peer(
         classes: number of labels, 1..255.
         side: height and width of the input in pixels.
         seed: of the weights.
+        program: write it beside the file as a PyTorch program too.
 
     Raises:
         UsageError: the name is unknown, or a number is out of range.
@@ -99,6 +107,8 @@ def write_peer(
         ),
     )
     write_model_file(path, to_onnx(network, size).SerializeToString(), spec)
+    if program:
+        write_program(network, size, path.with_suffix(".pt2"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,10 +119,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--classes", type=int, default=133, help="number of labels")
     parser.add_argument("--side", type=int, default=128, help="height and width in pixels")
     parser.add_argument("--seed", type=int, default=0, help="of the weights")
+    parser.add_argument("--program", action="store_true", help="write OUT.pt2 for PyTorch too")
     chosen = parser.parse_args(arguments)
     try:
         write_peer(
-            chosen.name, chosen.path, classes=chosen.classes, side=chosen.side, seed=chosen.seed
+            chosen.name,
+            chosen.path,
+            classes=chosen.classes,
+            side=chosen.side,
+            seed=chosen.seed,
+            program=chosen.program,
         )
     except MaskAttnError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -51,7 +51,8 @@ def benchmark(
     Example: maskattn-edge benchmark best.onnx best.int8.onnx --interleave --report report
     """
     from maskattn_benchmarks.benchmark import benchmark as measure
-    from maskattn_benchmarks.files import installed_engines, write_reports
+    from maskattn_benchmarks.files import write_reports
+    from maskattn_benchmarks.peers.table import installed_engines
     from maskattn_benchmarks.settings import BenchmarkSettings
     from maskattn_edge.latency import LatencySettings
     from maskattn_edge.optional import require
@@ -76,8 +77,8 @@ def benchmark(
             settings,
             results=report / "results.json",
             on_step=say,
+            on_end=lambda found: write_reports(report, found),
         )
-    write_reports(report, done)
     _print(done, report)
     if any(run.failure for run in done.runs):
         raise typer.Exit(1)

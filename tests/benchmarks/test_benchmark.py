@@ -94,11 +94,11 @@ def test_a_kill_between_blocks_leaves_the_samples(tmp_path, monkeypatch):
         pass
 
     class Dies(module.Candidate):
-        def take(self, block, frames, meters):
+        def take(self, block, meters):
             if block == 1:
                 states.append(read_results(path))
                 raise Killed
-            super().take(block, frames, meters)
+            super().take(block, meters)
 
     states, path = [], tmp_path / "results.json"
     monkeypatch.setattr(module, "SAVE_EVERY_S", 0.0)
@@ -242,7 +242,7 @@ def test_gpu_memory_is_what_the_process_added(monkeypatch):
     startup = StartUp(total=3, imports=1, load=1, first=1)
     memory = Memory(before=1, resident=2, peak=3)
     figures = ProcessFigures(startup=startup, memory=memory, gpu_used_mib=700.0)
-    monkeypatch.setattr(module, "measure_process", lambda *_: figures)
+    monkeypatch.setattr(module, "measure_process", lambda *_, **__: figures)
     monkeypatch.setattr(module, "used_mib", lambda nvml: 450.0)
     done = benchmark([default_model()], ["onnxruntime"], short(starts=2))
     assert done.runs[0].gpu_memory_mib.value == 250.0
@@ -255,7 +255,7 @@ def test_gpu_memory_is_what_the_process_added(monkeypatch):
 
 @pytest.mark.parametrize("warnings", [[], ["Heat throttled the CPU."]])
 def test_a_warning_marks_the_run(monkeypatch, warnings):
-    monkeypatch.setattr(module, "warnings_during", lambda *_: warnings)
+    monkeypatch.setattr(module, "warnings_during", lambda *_, **__: warnings)
     done = benchmark([default_model()], ["onnxruntime"], SHORT)
     assert done.runs[0].disturbed == bool(warnings)
     assert all(text in done.warnings for text in warnings)
