@@ -6,6 +6,7 @@ a run that is killed leaves what was measured, marked incomplete.
 
 from __future__ import annotations
 
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -28,11 +29,13 @@ from maskattn_benchmarks.disturbance import (
 from maskattn_benchmarks.energy import open_meters
 from maskattn_benchmarks.frames import camera_frames
 from maskattn_benchmarks.harness import NullEngine, Stopwatch
+from maskattn_benchmarks.loadgen import SCENARIOS, run_loadgen
 from maskattn_benchmarks.machine import MachineState, machine_state
 from maskattn_benchmarks.nvml import open_nvml, used_mib
 from maskattn_benchmarks.peers.table import check_engines
 from maskattn_benchmarks.process import measure_process
-from maskattn_benchmarks.results import Conditions, Figure, Report, Run, write_results
+from maskattn_benchmarks.results import Conditions, Figure, Report, RobotRun, Run, write_results
+from maskattn_benchmarks.robot import drive
 from maskattn_benchmarks.settings import BenchmarkSettings, recorded
 from maskattn_edge._version import __version__
 from maskattn_edge.contract.errors import MaskAttnError, UsageError
@@ -136,6 +139,8 @@ class _Session:
             self._time_frames()
             self._measure_processes()
             self._score()
+            self._generate_load()
+            self._drive()
             self._update(complete=True)
         finally:
             for meter in self._meters:
@@ -262,6 +267,56 @@ class _Session:
                 for candidate in same:
                     candidate.accuracy_note = f"not measured: {error}"[:4000]
             self._collect()
+            self._save()
+
+    def _generate_load(self) -> None:
+        """MLPerf LoadGen, whose logs lie beside the results."""
+        if self._settings.loadgen is None:
+            return
+        beside = self._results.parent if self._results is not None else Path(tempfile.mkdtemp())
+        for candidate in self._candidates:
+            for scenario in SCENARIOS if not candidate.failure else ():
+                self._say(f"{candidate.name}: LoadGen, {scenario}")
+                found = run_loadgen(
+                    candidate.model,
+                    candidate.engine,
+                    scenario,
+                    beside / "loadgen" / candidate.name.replace("/", "-") / scenario,
+                    self._settings.loadgen,
+                    source=self._settings.source,
+                    threads=self._settings.threads,
+                    timeout_s=self._settings.timeout_s,
+                )
+                candidate.loadgen.append(found)
+                self._collect()
+                self._save()
+
+    def _drive(self) -> None:
+        """The whole loop of each candidate, one after the other."""
+        if self._settings.robot is None:
+            return
+        for candidate in self._candidates:
+            if candidate.failure:
+                continue
+            self._say(f"{candidate.name}: the robot's loop, {self._settings.robot.seconds:g} s")
+            done = self._report.robot
+
+            def keep(run: RobotRun, done: tuple[RobotRun, ...] = done) -> None:
+                self._update(robot=(*done, run))
+                if time.monotonic() - self._saved > SAVE_EVERY_S:
+                    self._save()
+
+            keep(
+                drive(
+                    candidate.name,
+                    candidate.model,
+                    candidate.engine,
+                    self._settings.robot,
+                    threads=self._settings.threads,
+                    nvml=self._nvml,
+                    on_tick=keep,
+                )
+            )
             self._save()
 
     def _warn(self, sentences: list[str]) -> None:

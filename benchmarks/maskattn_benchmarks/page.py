@@ -7,8 +7,9 @@ from importlib import resources
 from typing import Any
 
 from maskattn_benchmarks import plots
+from maskattn_benchmarks.cells import ms
 from maskattn_benchmarks.results import Report, Run
-from maskattn_benchmarks.tables import accuracy_text, figures, ms, tables
+from maskattn_benchmarks.tables import accuracy_text, figures, tables
 from maskattn_benchmarks.tradeoff import tradeoff_plot
 from maskattn_edge.optional import require
 

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from maskattn_benchmarks.loadgen import LoadGenSettings
 from maskattn_benchmarks.results import Settings
+from maskattn_benchmarks.robot import RobotSettings
 from maskattn_edge.contract.errors import ContractError
 from maskattn_edge.latency import LatencySettings
 
@@ -31,6 +33,8 @@ class BenchmarkSettings:
         split: part of it.
         limit: images of it, or None for all.
         seed: of the order of candidates.
+        loadgen: lets MLPerf LoadGen run each candidate too; None does not.
+        robot: runs the whole loop of each candidate too; None does not.
 
     Raises:
         ContractError: a number is out of range.
@@ -52,6 +56,8 @@ class BenchmarkSettings:
     split: str = "test"
     limit: int | None = None
     seed: int = 0
+    loadgen: LoadGenSettings | None = None
+    robot: RobotSettings | None = None
 
     @property
     def max_warmup_s(self) -> float:

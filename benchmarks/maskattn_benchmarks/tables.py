@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from maskattn_benchmarks.cells import NOT_MEASURED, Table, ms, percent
+from maskattn_benchmarks.load_tables import loadgen_table, robot_tables
 from maskattn_benchmarks.percentiles import Distribution, distribution
 from maskattn_benchmarks.results import METRICS, ClassScore, Metric, Report, Run
-
-NOT_MEASURED = "not measured"
 
 METRIC_NAMES: dict[Metric, str] = {
     "engine": "engine: network's input to labels on its grid",
     "host_to_host": "host to host: frame in memory, scaled, to labels on the grid",
     "frame_to_labels": "frame to labels: JPEG of a camera to labels of the frame's size",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """`rows` have as many cells as `headings`; the first cell names the row."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 def figures(run: Run, metric: Metric) -> Distribution | None:
@@ -45,6 +34,9 @@ def tables(report: Report) -> list[Table]:
     scored = [run for run in report.runs if run.accuracy is not None]
     if scored:
         made.append(_classes(scored))
+    loadgen = loadgen_table(report)
+    made += [loadgen] if loadgen else []
+    made += robot_tables(report)
     return [*made, _models(report), _settings(report), _conditions(report)]
 
 
@@ -56,7 +48,7 @@ def accuracy_text(run: Run) -> str:
     for key, name in {"miou": "mIoU", "pq": "PQ", "ap": "AP"}.items():
         if key in run.accuracy.grid:
             grid, full = run.accuracy.grid[key], run.accuracy.full.get(key)
-            said.append(f"{name} {_percent(grid)} ({_percent(full)} full size)")
+            said.append(f"{name} {percent(grid)} ({percent(full)} full size)")
     return ", ".join(said) or NOT_MEASURED
 
 
@@ -213,7 +205,7 @@ def _classes(scored: list[Run]) -> Table:
         cells = []
         for run in scored:
             found = [c.grid_iou for c in _scores(run) if c.name == name]
-            cells.append(_percent(found[0]) if found else "")
+            cells.append(percent(found[0]) if found else "")
         rows.append((name, *cells))
     first = scored[0].accuracy
     what = f"{first.dataset} {first.split}, {first.images} images" if first else ""
@@ -269,18 +261,3 @@ def _conditions(report: Report) -> Table:
         after = report.conditions.after.get(name, "unknown")
         facts.append((name, f"{before} before, {after} after"))
     return Table(title="Conditions", headings=("fact", "value"), rows=tuple(facts))
-
-
-def ms(value: float) -> str:
-    """Milliseconds with three figures or more.
-
-    >>> ms(0.01234), ms(3.14159), ms(123.456)
-    ('0.0123', '3.14', '123.5')
-    """
-    if value >= 100:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
-
-
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"
