@@ -109,7 +109,7 @@ def drive(
 
 
 @contextmanager
-def busy(count: int) -> Iterator[None]:
+def busy(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many processes, each of which uses a core; they end with the block, or with us."""
     code = (
         "import os, sys\nwhile os.getppid() == int(sys.argv[1]):\n    for _ in range(1000000): pass"
@@ -118,7 +118,7 @@ def busy(count: int) -> Iterator[None]:
         subprocess.Popen([sys.executable, "-S", "-c", code, str(os.getpid())]) for _ in range(count)
     ]
     try:
-        yield
+        yield hogs
     finally:
         for hog in hogs:
             hog.kill()

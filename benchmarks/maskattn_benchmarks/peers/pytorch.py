@@ -35,6 +35,7 @@ class PyTorchEngine(Engine):
 
     def __init__(self, file: ModelFile, *, threads: int | None = None) -> None:
         super().__init__(file)
+        path = _program_path(file.path)
         torch: Any = require("torch", purpose=f"the engine {self.name}", extra="peers")
         self._torch = torch
         self.threads = threads or len(os.sched_getaffinity(0))
@@ -42,7 +43,7 @@ class PyTorchEngine(Engine):
         self._gpu = bool(torch.cuda.is_available())
         self._where = torch.device("cuda" if self._gpu else "cpu")
         self._events: tuple[Any, Any] | None = None
-        self._program = self._prepared(_load(torch, file.path).to(self._where))
+        self._program = self._prepared(_load(torch, path).to(self._where))
 
     @property
     def device(self) -> str:
@@ -96,13 +97,17 @@ class CompiledEngine(PyTorchEngine):
         return self._torch.compile(program, dynamic=False)
 
 
-def _load(torch: Any, model: Path) -> Any:  # noqa: ANN401
+def _program_path(model: Path) -> Path:
     path = model.with_suffix(".pt2")
     if not path.is_file():
         raise ModelFileError(
             f"{path}: no such file; write it with `python -m maskattn_export.program CHECKPOINT "
             f"{path.name}`"
         )
+    return path
+
+
+def _load(torch: Any, path: Path) -> Any:  # noqa: ANN401
     try:
         return torch.export.load(path).module()
     except Exception as error:  # its exception types are not public
