@@ -247,9 +247,6 @@ class _Session:
     def _score(self) -> None:
         if self._settings.data is None:
             return
-        for candidate in self._candidates:
-            if candidate.random:
-                candidate.accuracy_note = "not measured: its weights are random"
         scored = [c for c in self._candidates if not c.failure and not c.random]
         for model in dict.fromkeys(c.model for c in scored):
             self._say(f"{model.name}: scoring on {self._settings.data.name}")

@@ -85,6 +85,8 @@ class Candidate:
         self._settings = settings
         with self._failing():
             self._file = read_model_file(self.model)
+            if self.random:
+                self.accuracy_note = "not measured: its weights are random"
             process = CandidateProcess(self.model, self.engine, frames, settings, started)
             stack.callback(process.close)
             self._process = process
