@@ -7,7 +7,7 @@ author's.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
@@ -23,6 +23,9 @@ WIDTH, HEIGHT = 480, 230
 LEFT, RIGHT, TOP, BOTTOM = 52, 22, 12, 42
 _STAGES = ("decode", "scale", "engine", "enlarge")
 _STAGE_COLORS = ("#56b4e9", "#e69f00", "#0072b2", "#009e73")
+_WIDE = 20
+"""From so many times the smallest latency on, a linear axis would hide the small ones."""
+
 _TAIL = tuple(1000 - round(1000 * 10**-x) for x in np.linspace(math.log10(2), 3, 40))
 
 
@@ -41,9 +44,9 @@ def tail_plot(runs: Sequence[Run], metric: Metric) -> str:
     values = [value for curve in curves for _, value in curve]
     if not values:
         return ""
-    y = Axis(0.0, max(values) * 1.08, HEIGHT - BOTTOM, TOP)
+    y, lines = _latency_axis(values)
     x = Axis(math.log10(2), 3.0, LEFT, WIDTH - RIGHT)
-    body = [y_axis(y, "ms")]
+    body = [lines]
     for label, rank in {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}.items():
         body.append(x_tick(x(_depth(rank)), label))
     for index, curve in enumerate(curves):
@@ -160,15 +163,29 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [float(f"{low:.3g}"), float(f"{math.sqrt(low * high):.3g}"), float(f"{high:.3g}")]
 
 
+def _latency_axis(values: Sequence[float]) -> tuple[Callable[[float], float], str]:
+    """Where a latency lies, and the axis; logarithmic where some are a multiple of others."""
+    low, high = min(values), max(values) * 1.08
+    if low <= 0 or high < _WIDE * low:
+        y = Axis(0.0, high, HEIGHT - BOTTOM, TOP)
+        return y, y_axis(y, "ms")
+    log = Axis(math.log10(low / 1.2), math.log10(high), HEIGHT - BOTTOM, TOP)
+    ticks = [(log(math.log10(value)), value) for value in log_ticks(low / 1.2, high)]
+    return lambda value: log(math.log10(value)), _lines(ticks, "ms, logarithmic")
+
+
 def _depth(rank: int) -> float:
     return -math.log10(1 - rank / 1000)
 
 
 def y_axis(y: Axis, unit: str) -> str:
     """Lines and numbers of an upright axis, and its unit."""
+    return _lines([(y(value), value) for value in y.ticks()], unit)
+
+
+def _lines(ticks: Sequence[tuple[float, float]], unit: str) -> str:
     lines = []
-    for value in y.ticks():
-        at = y(value)
+    for at, value in ticks:
         lines.append(
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>'
             f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:g}</text>'

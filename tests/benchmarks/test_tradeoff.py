@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from maskattn_benchmarks.plots import tail_plot
 from maskattn_benchmarks.results import Accuracy, Memory
 from maskattn_benchmarks.tradeoff import score, tradeoff_plot
 
@@ -56,3 +57,16 @@ def test_the_score_is_the_tasks_own(make_report):
     assert score(scored(run, 0.5, 10)) == 50.0
     assert score(scored(run, 0.5, 10, pq=0.25)) == 25.0
     assert score(scored(run, 0.0, 10)) == 0.0
+
+
+def test_a_slow_peer_does_not_hide_the_others(make_report):
+    def heights(**runs):
+        text = tail_plot(make_report(**runs).runs, "engine")
+        lines = ElementTree.fromstring(text).iter("polyline")  # noqa: S314
+        return [float(line.attrib["points"].split()[0].partition(",")[2]) for line in lines]
+
+    near = heights(a=[10.0] * 9, b=[11.0] * 9, c=[12.0] * 9)
+    assert near[0] - near[1] == pytest.approx(near[1] - near[2])  # linear
+    a, b, c = heights(a=[10.0] * 9, b=[100.0] * 9, c=[1000.0] * 9)
+    assert a - b == pytest.approx(b - c, abs=0.2)  # logarithmic
+    assert a - b > 50
