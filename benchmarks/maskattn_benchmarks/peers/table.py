@@ -14,10 +14,14 @@ from maskattn_edge.engines import BACKENDS, Engine, open_engine
 PEER_ENGINES: dict[str, tuple[str, str]] = {
     "pytorch": ("maskattn_benchmarks.peers.pytorch", "PyTorchEngine"),
     "torch-compile": ("maskattn_benchmarks.peers.pytorch", "CompiledEngine"),
-    "onnxruntime-cuda": ("maskattn_benchmarks.peers.onnxruntime_cuda", "OnnxRuntimeCudaEngine"),
     "tensorrt-bare": ("maskattn_benchmarks.peers.tensorrt_bare", "BareTensorRTEngine"),
 }
 """Peer -> (module, class); not for robots, so that `run` does not know them."""
+
+_PROVIDERS = {
+    "onnxruntime-cuda": "CUDAExecutionProvider",
+    "onnxruntime-tensorrt": "TensorrtExecutionProvider",
+}
 
 ENGINES = (*BACKENDS, *PEER_ENGINES)
 
@@ -45,5 +49,17 @@ def open_candidate(file: ModelFile, name: str, *, threads: int | None = None) ->
 
 
 def installed_engines() -> list[str]:
-    """Back ends of `run` whose package is installed, best first; each is named like its package."""
-    return [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
+    """Back ends of `run` whose package is installed, best first.
+
+    Those of ONNX Runtime for GPUs count where the installed one was built for them.
+    """
+    return [name for name, entry in BACKENDS.items() if _installed(name, entry.package)]
+
+
+def _installed(name: str, package: str) -> bool:
+    if importlib.util.find_spec(package) is None:
+        return False
+    if name not in _PROVIDERS:
+        return True
+    ort = importlib.import_module(package)
+    return _PROVIDERS[name] in ort.get_available_providers()
