@@ -6,6 +6,7 @@ a run that is killed leaves what was measured, marked incomplete.
 
 from __future__ import annotations
 
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -28,15 +29,17 @@ from maskattn_benchmarks.disturbance import (
 from maskattn_benchmarks.energy import open_meters
 from maskattn_benchmarks.frames import camera_frames
 from maskattn_benchmarks.harness import NullEngine, Stopwatch
+from maskattn_benchmarks.loadgen import SCENARIOS, run_loadgen
 from maskattn_benchmarks.machine import MachineState, machine_state
 from maskattn_benchmarks.nvml import open_nvml, used_mib
+from maskattn_benchmarks.peers.table import check_engines
 from maskattn_benchmarks.process import measure_process
-from maskattn_benchmarks.results import Conditions, Figure, Report, Run, write_results
+from maskattn_benchmarks.results import Conditions, Figure, Report, RobotRun, Run, write_results
+from maskattn_benchmarks.robot import drive
 from maskattn_benchmarks.settings import BenchmarkSettings, recorded
 from maskattn_edge._version import __version__
 from maskattn_edge.contract.errors import MaskAttnError, UsageError
 from maskattn_edge.contract.model_file import read_model_file
-from maskattn_edge.engines import BACKENDS
 from maskattn_edge.latency import LatencySettings
 
 NULL_FRAMES = 500
@@ -50,7 +53,7 @@ def benchmark(
     *,
     results: Path | None = None,
     on_step: Callable[[str], None] = lambda _: None,
-    clock: Callable[[], float] = time.perf_counter,
+    on_end: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     """Measure each model on each engine.
 
@@ -60,29 +63,41 @@ def benchmark(
         settings: how.
         results: file that is written after each step, or None.
         on_step: told what happens next.
-        clock: seconds, monotonic; for frames alone.
+        on_end: given the report at the end, also where an interrupt or an error is the end: it
+            is incomplete then.
 
     Raises:
         UsageError: no model, an unknown engine, or two candidates of the same name.
         SourceError: there are no frames.
     """
-    candidates = _candidates(models, engines)
-    frames = camera_frames(settings.source, settings.frames)
-    return _Session(candidates, frames, settings, results, on_step, clock).conduct()
-
-
-def _candidates(models: list[Path], engines: list[str]) -> list[Candidate]:
-    unknown = [engine for engine in engines if engine not in BACKENDS]
-    if unknown:
-        raise UsageError(f"unknown engine {unknown[0]!r}; available: {', '.join(BACKENDS)}")
+    check_engines(engines)
     candidates = [Candidate(model, engine) for model in models for engine in engines]
+    return benchmark_candidates(
+        candidates, settings, results=results, on_step=on_step, on_end=on_end
+    )
+
+
+def benchmark_candidates(
+    candidates: list[Candidate],
+    settings: BenchmarkSettings,
+    *,
+    results: Path | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+    on_end: Callable[[Report], None] = lambda _: None,
+) -> Report:
+    """Measure candidates that were chosen one by one; arguments and errors as `benchmark`."""
+    _check(candidates)
+    frames = camera_frames(settings.source, settings.frames)
+    return _Session(candidates, frames, settings, results, on_step, on_end).conduct()
+
+
+def _check(candidates: list[Candidate]) -> None:
     if not candidates:
         raise UsageError("a benchmark needs at least one model and one engine")
     names = [candidate.name for candidate in candidates]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise UsageError(f"two candidates are called {min(twice)}: rename a model file")
-    return candidates
 
 
 class _Session:
@@ -95,14 +110,14 @@ class _Session:
         settings: BenchmarkSettings,
         results: Path | None,
         on_step: Callable[[str], None],
-        clock: Callable[[], float],
+        on_end: Callable[[Report], None],
     ) -> None:
         self._candidates, self._settings, self._results = candidates, settings, results
         self._frames, height, width = frames
-        self._say, self._clock = on_step, clock
+        self._say, self._on_end = on_step, on_end
         self._nvml, self._nvml_note = open_nvml()
         self._meters, lacking = open_meters(self._nvml, self._nvml_note)
-        self._origin, self._saved = clock(), time.monotonic()
+        self._origin, self._saved = time.perf_counter(), time.monotonic()
         self._states: list[MachineState] = []
         self._report = Report(
             session=uuid.uuid4().hex,
@@ -124,11 +139,15 @@ class _Session:
             self._time_frames()
             self._measure_processes()
             self._score()
+            self._generate_load()
+            self._drive()
             self._update(complete=True)
         finally:
             for meter in self._meters:
                 meter.close()
+            self._collect()
             self._save()
+            self._on_end(self._report)
         return self._report
 
     def _look_around(self) -> None:
@@ -146,7 +165,7 @@ class _Session:
                 continue
             latency = LatencySettings(warmup_frames=20, min_frames=NULL_FRAMES, min_seconds=0)
             with NullEngine(file) as engine:
-                watch = Stopwatch(engine, self._frames, latency, clock=self._clock)
+                watch = Stopwatch(engine, self._frames, latency)
                 watch.warm_up()
                 while not watch.done:
                     watch.take(0, self._settings.block_frames)
@@ -163,7 +182,7 @@ class _Session:
             with ExitStack() as stack:
                 for candidate in group:
                     self._say(f"{candidate.name}: loading and warming up")
-                    candidate.open(stack, self._frames, self._settings, self._origin, self._clock)
+                    candidate.open(stack, self._frames, self._settings, self._origin)
                 self._say(f"{', '.join(c.name for c in group)}: timing frames")
                 try:
                     self._rounds(group)
@@ -174,17 +193,18 @@ class _Session:
 
     def _rounds(self, group: list[Candidate]) -> None:
         rng = np.random.default_rng(self._settings.seed)
-        before = machine_state()
+        before, busy = machine_state(), sum(candidate.cpu_s for candidate in group)
         block = 0
         while any(candidate.running for candidate in group):
             for index in rng.permutation(len(group)):
-                group[index].take(block, self._settings.block_frames, self._meters)
+                group[index].take(block, self._meters)
             block += 1
             if time.monotonic() - self._saved > SAVE_EVERY_S:
                 self._collect()
                 self._save()
         after = machine_state()
-        spoiled = warnings_during(before, after)
+        own_s = sum(candidate.cpu_s for candidate in group) - busy
+        spoiled = warnings_during(before, after, children_s=own_s)
         self._warn(spoiled)
         for candidate in group:
             drift = unsteady(candidate.run())
@@ -210,7 +230,12 @@ class _Session:
 
     def _measure_process(self, candidate: Candidate) -> None:
         before = used_mib(self._nvml)
-        found = measure_process(candidate.model, candidate.engine, self._settings.threads)
+        found = measure_process(
+            candidate.model,
+            candidate.engine,
+            self._settings.threads,
+            timeout_s=self._settings.timeout_s,
+        )
         candidate.startup.append(found.startup)
         candidate.memory = found.memory
         if before is None or found.gpu_used_mib is None:
@@ -222,7 +247,8 @@ class _Session:
     def _score(self) -> None:
         if self._settings.data is None:
             return
-        for model in dict.fromkeys(c.model for c in self._candidates if not c.failure):
+        scored = [c for c in self._candidates if not c.failure and not c.random]
+        for model in dict.fromkeys(c.model for c in scored):
             self._say(f"{model.name}: scoring on {self._settings.data.name}")
             same = [candidate for candidate in self._candidates if candidate.model == model]
             try:
@@ -238,6 +264,56 @@ class _Session:
                 for candidate in same:
                     candidate.accuracy_note = f"not measured: {error}"[:4000]
             self._collect()
+            self._save()
+
+    def _generate_load(self) -> None:
+        """MLPerf LoadGen, whose logs lie beside the results."""
+        if self._settings.loadgen is None:
+            return
+        beside = self._results.parent if self._results is not None else Path(tempfile.mkdtemp())
+        for candidate in self._candidates:
+            for scenario in SCENARIOS if not candidate.failure else ():
+                self._say(f"{candidate.name}: LoadGen, {scenario}")
+                found = run_loadgen(
+                    candidate.model,
+                    candidate.engine,
+                    scenario,
+                    beside / "loadgen" / candidate.name.replace("/", "-") / scenario,
+                    self._settings.loadgen,
+                    source=self._settings.source,
+                    threads=self._settings.threads,
+                    timeout_s=self._settings.timeout_s,
+                )
+                candidate.loadgen.append(found)
+                self._collect()
+                self._save()
+
+    def _drive(self) -> None:
+        """The whole loop of each candidate, one after the other."""
+        if self._settings.robot is None:
+            return
+        for candidate in self._candidates:
+            if candidate.failure:
+                continue
+            self._say(f"{candidate.name}: the robot's loop, {self._settings.robot.seconds:g} s")
+            done = self._report.robot
+
+            def keep(run: RobotRun, done: tuple[RobotRun, ...] = done) -> None:
+                self._update(robot=(*done, run))
+                if time.monotonic() - self._saved > SAVE_EVERY_S:
+                    self._save()
+
+            keep(
+                drive(
+                    candidate.name,
+                    candidate.model,
+                    candidate.engine,
+                    self._settings.robot,
+                    threads=self._settings.threads,
+                    nvml=self._nvml,
+                    on_tick=keep,
+                )
+            )
             self._save()
 
     def _warn(self, sentences: list[str]) -> None:

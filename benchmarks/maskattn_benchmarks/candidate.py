@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from maskattn_benchmarks.energy import Meter
-from maskattn_benchmarks.frames import prediction_pictures
-from maskattn_benchmarks.harness import Stopwatch
-from maskattn_benchmarks.results import Accuracy, Energy, Figure, Memory, Run, StartUp
+from maskattn_benchmarks.isolated import CandidateProcess
+from maskattn_benchmarks.results import (
+    Accuracy,
+    Energy,
+    Figure,
+    LoadGenResult,
+    Memory,
+    Run,
+    Samples,
+    StartUp,
+)
 from maskattn_benchmarks.settings import BenchmarkSettings
 from maskattn_edge.contract.errors import MaskAttnError
 from maskattn_edge.contract.model_file import ModelFile, read_model_file
-from maskattn_edge.engines import open_engine
+from maskattn_edge.contract.spec import RANDOM_WEIGHTS
 
 
 class Candidate:
@@ -32,50 +41,74 @@ class Candidate:
         self.gpu_memory_mib = Figure(note="not measured")
         self.accuracy: Accuracy | None = None
         self.accuracy_note = "not measured: no data set was given"
+        self.loadgen: list[LoadGenResult] = []
         self._file: ModelFile | None = None
-        self._device = ""
-        self._watch: Stopwatch | None = None
+        self._process: CandidateProcess | None = None
+        self._settings = BenchmarkSettings()
+        self._block_frames = 1
+        self._steady: list[Samples] = []
+        self._frames, self._seconds = 0, 0.0
         self._energy: dict[str, tuple[float, float, int]] = {}
-        self._pictures: tuple[bytes, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        """Whether both minima of the timed part are."""
+        latency = self._settings.latency
+        return self._frames >= latency.min_frames and self._seconds >= latency.min_seconds
+
+    @property
+    def bounded(self) -> bool:
+        """Whether time was up before that."""
+        longest = self._settings.max_seconds
+        return not self.met and longest is not None and self._seconds >= longest
 
     @property
     def running(self) -> bool:
         """Whether frames are still to be taken."""
-        return self._watch is not None and not self.failure and not self._watch.done
+        opened = self._process is not None and not self.failure
+        return opened and not self.met and not self.bounded
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds that its process has used."""
+        return 0.0 if self._process is None else self._process.cpu_s
+
+    @property
+    def random(self) -> bool:
+        """Whether its weights are random, so that its labels mean nothing."""
+        return self._file is not None and self._file.spec.training.data == RANDOM_WEIGHTS
 
     def open(
-        self,
-        stack: ExitStack,
-        frames: Sequence[bytes],
-        settings: BenchmarkSettings,
-        started: float,
-        clock: Callable[[], float],
+        self, stack: ExitStack, frames: Sequence[bytes], settings: BenchmarkSettings, started: float
     ) -> None:
-        """Load the model into `stack`, and take its warm-up and its sample pictures."""
+        """Load the model in a process that ends with `stack`, and take its warm-up."""
+        self._settings = settings
         with self._failing():
             self._file = read_model_file(self.model)
-            engine = open_engine(self._file, backend=self.engine, threads=settings.threads)
-            stack.enter_context(engine)
-            self._device = engine.device
-            self._pictures = prediction_pictures(engine, frames)
-            watch = Stopwatch(engine, frames, settings.latency, started=started, clock=clock)
-            self._watch = watch
-            watch.warm_up()
+            if self.random:
+                self.accuracy_note = "not measured: its weights are random"
+            process = CandidateProcess(self.model, self.engine, frames, settings, started)
+            stack.callback(process.close)
+            self._process = process
+            self._block_frames = _block_frames(process.opened.warmup, settings)
 
-    def take(self, block: int, frames: int, meters: Sequence[Meter]) -> None:
-        """Take a block of frames, and the energy that it used; nothing if it is done or failed.
+    def take(self, block: int, meters: Sequence[Meter]) -> None:
+        """Take a block of frames, and the energy that it used; nothing if it failed.
 
         Interleaved candidates all go on until the slowest is done, so that blocks stay paired.
         """
-        if self._watch is None or self.failure:
+        if self._process is None or self.failure:
             return
         with self._failing():
             before = [meter.joules() for meter in meters]
-            seconds = self._watch.take(block, frames)
+            samples, seconds = self._process.take(block, self._block_frames)
+            self._steady.append(samples)
+            self._frames += len(samples)
+            self._seconds += seconds
             for meter, start in zip(meters, before, strict=True):
                 joules, time_s, count = self._energy.get(meter.name, (0.0, 0.0, 0))
-                used = meter.joules() - start
-                self._energy[meter.name] = joules + used, time_s + seconds, count + frames
+                used = joules + meter.joules() - start
+                self._energy[meter.name] = used, time_s + seconds, count + len(samples)
 
     def run(self) -> Run:
         """The row so far."""
@@ -83,10 +116,10 @@ class Candidate:
             name=self.name[:256],
             model=self.model.name,
             engine=self.engine,
-            device=self._device,
             failure=self.failure,
             disturbed=self.disturbed,
-            complete=not self.failure and self._watch is not None and self._watch.done,
+            bounded=self.bounded,
+            complete=not self.failure and (self.met or self.bounded),
             startup=tuple(self.startup),
             startup_note=self.startup_note,
             memory=self.memory,
@@ -94,7 +127,7 @@ class Candidate:
             energy=self._energies(),
             accuracy=self.accuracy,
             accuracy_note=self.accuracy_note,
-            pictures=self._pictures,
+            loadgen=tuple(self.loadgen),
         )
         return self._with_samples(self._with_file(run))
 
@@ -118,10 +151,20 @@ class Candidate:
         )
 
     def _with_samples(self, run: Run) -> Run:
-        if self._watch is None:
+        if self._process is None:
             return run
-        warmup, steady = self._watch.warmup.samples(), self._watch.steady.samples()
-        return msgspec.structs.replace(run, warmup=warmup, steady=steady)
+        opened = self._process.opened
+        activations = Figure(note="not measured: the engine does not tell")
+        if opened.activation_bytes is not None:
+            activations = Figure(value=opened.activation_bytes / 2**20)
+        return msgspec.structs.replace(
+            run,
+            device=opened.device,
+            pictures=opened.pictures,
+            warmup=opened.warmup,
+            steady=joined(self._steady),
+            activations_mib=activations,
+        )
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -131,3 +174,19 @@ class Candidate:
         except Exception as error:
             name = "" if isinstance(error, MaskAttnError) else f"{type(error).__name__}: "
             self.failure = (name + " ".join(str(error).split()))[:4000]
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """The samples of several blocks, one after the other."""
+    names = Samples.__struct_fields__
+    return Samples(**{name: tuple(v for part in parts for v in getattr(part, name))
+                      for name in names})  # fmt: skip
+
+
+def _block_frames(warmup: Samples, settings: BenchmarkSettings) -> int:
+    """Frames of a block: as many as are asked for, or as fit into its seconds."""
+    if settings.block_seconds is None or not len(warmup):
+        return settings.block_frames
+    frame_s = float(np.median(warmup.of("frame_to_labels"))) / 1e3
+    fitting = settings.block_seconds / frame_s if frame_s > 0 else settings.block_frames
+    return max(1, min(settings.block_frames, int(fitting)))

@@ -171,8 +171,9 @@ def _of_blocks(samples: Samples, blocks: set[int]) -> Samples:
         return samples
     if not rows:
         raise UsageError("the interleaved runs have no block in common")
-    columns = {name: tuple(getattr(samples, name)[row] for row in rows)
-               for name in samples.__struct_fields__}  # fmt: skip
+    columns = {name: tuple(column[row] for row in rows)
+               for name in samples.__struct_fields__
+               if len(column := getattr(samples, name))}  # fmt: skip
     return Samples(**columns)
 
 

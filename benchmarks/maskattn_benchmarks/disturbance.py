@@ -66,11 +66,19 @@ def warnings_before(governor: str, rest: float | None) -> list[str]:
     return said
 
 
-def warnings_during(before: MachineState, after: MachineState) -> list[str]:
-    """What disturbed the timed part between two moments."""
+def warnings_during(
+    before: MachineState, after: MachineState, *, children_s: float = 0.0
+) -> list[str]:
+    """What disturbed the timed part between two moments.
+
+    Args:
+        before: at the start.
+        after: at the end.
+        children_s: CPU seconds of the processes that take part.
+    """
     said = []
     seconds = after.at - before.at
-    others = other_load(before, after)
+    others = other_load(before, after, own_s=after.own_s - before.own_s + children_s)
     if others is not None and others > OTHER_CORES:
         said.append(
             f"Another load spoiled this run: other processes used {others:.2f} cores while frames "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from pathlib import Path
 
 from maskattn_benchmarks.markdown import markdown
@@ -11,12 +9,6 @@ from maskattn_benchmarks.page import page
 from maskattn_benchmarks.results import Report, write_results
 from maskattn_edge.contract.atomic import write_text
 from maskattn_edge.contract.errors import SinkError
-from maskattn_edge.engines import BACKENDS
-
-_PROVIDERS = {
-    "onnxruntime-cuda": "CUDAExecutionProvider",
-    "onnxruntime-tensorrt": "TensorrtExecutionProvider",
-}
 
 
 def write_reports(folder: Path, report: Report) -> None:
@@ -32,20 +24,3 @@ def write_reports(folder: Path, report: Report) -> None:
             write_text(folder / name, text)
         except OSError as error:
             raise SinkError(f"{folder / name}: cannot write it: {error.strerror}") from error
-
-
-def installed_engines() -> list[str]:
-    """Back ends whose package is installed, best first.
-
-    Those of ONNX Runtime for GPUs count where the installed one was built for them.
-    """
-    return [name for name, entry in BACKENDS.items() if _installed(name, entry.package)]
-
-
-def _installed(name: str, package: str) -> bool:
-    if importlib.util.find_spec(package) is None:
-        return False
-    if name not in _PROVIDERS:
-        return True
-    ort = importlib.import_module(package)
-    return _PROVIDERS[name] in ort.get_available_providers()

@@ -6,6 +6,7 @@ leaves behind is stored after the last one. What that costs is measured with `Nu
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
 from collections.abc import Callable, Sequence
@@ -63,6 +64,7 @@ class Stopwatch:
         frames: JPEG files as a camera gives them, at least one; taken in turn.
         settings: warm-up, and the two minima that end the run when both are met.
         started: the clock's reading that samples are counted from.
+        max_warmup_s: seconds after which the warm-up ends with fewer frames, but at least one.
         clock: seconds, monotonic.
 
     Raises:
@@ -76,13 +78,14 @@ class Stopwatch:
         settings: LatencySettings,
         *,
         started: float = 0.0,
+        max_warmup_s: float = math.inf,
         clock: Clock = time.perf_counter,
     ) -> None:
         if not frames:
             raise ContractError("a benchmark needs at least one frame")
         self._engine, self._settings, self._clock = engine, settings, clock
         self._frames = [np.frombuffer(data, np.uint8) for data in frames]
-        self._started = started
+        self._started, self._max_warmup_s = started, max_warmup_s
         self._next = 0
         self.warmup, self.steady = _Log(), _Log()
         self.seconds = 0.0
@@ -95,8 +98,11 @@ class Stopwatch:
 
     def warm_up(self) -> None:
         """Take the frames of the warm-up, which are kept apart. Raises as `take`."""
+        begin = self._clock()
         for _ in range(self._settings.warmup_frames):
             self.warmup.add(0, *self._frame())
+            if self._clock() - begin > self._max_warmup_s:
+                return
 
     def take(self, block: int, frames: int) -> float:
         """Take a block of frames without a pause; the seconds that it took.
@@ -112,8 +118,13 @@ class Stopwatch:
         self.seconds += took
         return took
 
-    def _frame(self) -> tuple[float, float, float, float, float]:
-        """Start in seconds of the run, then milliseconds of the stages of one frame."""
+    def drain(self) -> Samples:
+        """The timed samples since the last call; they are kept no longer."""
+        log, self.steady = self.steady, _Log()
+        return log.samples()
+
+    def _frame(self) -> tuple[float | None, float, float, float, float, float]:
+        """The GPU's milliseconds, the start in seconds of the run, milliseconds of the stages."""
         data = self._frames[self._next % len(self._frames)]
         self._next += 1
         clock, engine = self._clock, self._engine
@@ -131,7 +142,7 @@ class Stopwatch:
         decode, scale, infer, enlarge = (
             (after - before) * 1e3 for before, after in zip(marks, marks[1:], strict=False)
         )
-        return start - self._started, decode, scale, infer, enlarge
+        return engine.gpu_ms, start - self._started, decode, scale, infer, enlarge
 
 
 def segment(
@@ -153,14 +164,16 @@ class _Log:
     """Samples as they come, in arrays that grow without an object per number."""
 
     def __init__(self) -> None:
-        self._at, self._block = array("d"), array("l")
+        self._at, self._block, self._gpu = array("d"), array("l"), array("d")
         self._stages = {name: array("d") for name in _COLUMNS}
 
     def __len__(self) -> int:
         return len(self._at)
 
-    def add(self, block: int, at: float, *stages: float) -> None:
+    def add(self, block: int, gpu_ms: float | None, at: float, *stages: float) -> None:
         self._at.append(at)
+        if gpu_ms is not None:
+            self._gpu.append(gpu_ms)
         self._block.append(block)
         for column, value in zip(self._stages.values(), stages, strict=True):
             column.append(value)
@@ -171,6 +184,7 @@ class _Log:
             at=_rounded(self._at),
             block=tuple(self._block),
             **{name: _rounded(column) for name, column in self._stages.items()},
+            gpu=_rounded(self._gpu),
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from maskattn_benchmarks.cells import Table
 from maskattn_benchmarks.results import Report
-from maskattn_benchmarks.tables import Table, tables
+from maskattn_benchmarks.tables import tables
 
 
 def markdown(report: Report) -> str:

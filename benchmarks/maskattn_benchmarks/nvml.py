@@ -57,5 +57,21 @@ def gpu_facts(nvml: Any) -> dict[str, str]:  # noqa: ANN401
     return facts
 
 
+def gpu_gauges(nvml: Any) -> dict[str, float]:  # noqa: ANN401
+    """Temperature and clock of the first GPU, by name with its unit; what it tells of them."""
+    device = nvml.nvmlDeviceGetHandleByIndex(0)
+    asked: dict[str, Callable[[], float]] = {
+        "GPU, °C": lambda: float(nvml.nvmlDeviceGetTemperature(device, 0)),
+        "GPU clock, MHz": lambda: float(nvml.nvmlDeviceGetClockInfo(device, 1)),
+    }
+    values = {}
+    for name, ask in asked.items():
+        try:
+            values[name] = ask()
+        except nvml.NVMLError:
+            continue
+    return values
+
+
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value

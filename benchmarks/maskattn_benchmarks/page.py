@@ -7,8 +7,11 @@ from importlib import resources
 from typing import Any
 
 from maskattn_benchmarks import plots
-from maskattn_benchmarks.results import Report, Run
-from maskattn_benchmarks.tables import accuracy_text, figures, ms, tables
+from maskattn_benchmarks.cells import ms
+from maskattn_benchmarks.results import Report, RobotRun, Run
+from maskattn_benchmarks.robot_plot import age_plot, legend
+from maskattn_benchmarks.tables import accuracy_text, figures, tables
+from maskattn_benchmarks.tradeoff import tradeoff_plot
 from maskattn_edge.optional import require
 
 
@@ -31,9 +34,15 @@ def page(report: Report) -> str:
         failed=[run for run in report.runs if run.failure],
         engine_tail=plots.tail_plot(timed, "engine"),
         frame_tail=plots.tail_plot(timed, "frame_to_labels"),
+        robots=[_robot(robot) for robot in report.robot],
+        tradeoff=tradeoff_plot(timed),
         stages=plots.stage_plot(timed) if timed else "",
     )
     return html
+
+
+def _robot(robot: RobotRun) -> dict[str, Any]:
+    return {"name": robot.name, "ages": age_plot(robot), "legend": legend(robot)}
 
 
 def _run(run: Run, index: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ author's.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
@@ -20,9 +20,12 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#44
 """Okabe and Ito's, told apart by colour-blind readers and in grey print; runs take them in turn."""
 
 WIDTH, HEIGHT = 480, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 22, 12, 42
+LEFT, RIGHT, TOP, BOTTOM = 52, 22, 12, 42
 _STAGES = ("decode", "scale", "engine", "enlarge")
 _STAGE_COLORS = ("#56b4e9", "#e69f00", "#0072b2", "#009e73")
+_WIDE = 20
+"""From so many times the smallest latency on, a linear axis would hide the small ones."""
+
 _TAIL = tuple(1000 - round(1000 * 10**-x) for x in np.linspace(math.log10(2), 3, 40))
 
 
@@ -41,27 +44,27 @@ def tail_plot(runs: Sequence[Run], metric: Metric) -> str:
     values = [value for curve in curves for _, value in curve]
     if not values:
         return ""
-    y = _Axis(0.0, max(values) * 1.08, HEIGHT - _BOTTOM, _TOP)
-    x = _Axis(math.log10(2), 3.0, _LEFT, WIDTH - _RIGHT)
-    body = [_y_axis(y, "ms")]
+    y, lines = _latency_axis(values)
+    x = Axis(math.log10(2), 3.0, LEFT, WIDTH - RIGHT)
+    body = [lines]
     for label, rank in {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}.items():
-        body.append(_x_tick(x(_depth(rank)), label))
+        body.append(x_tick(x(_depth(rank)), label))
     for index, curve in enumerate(curves):
         points = " ".join(f"{x(_depth(rank)):.1f},{y(value):.1f}" for rank, value in curve)
         body.append(
             f'<polyline points="{points}" fill="none" stroke="{color(index)}" stroke-width="2"/>'
         )
-    return _svg(body, f"Latency by percentile, {metric.replace('_', ' ')}")
+    return svg(body, f"Latency by percentile, {metric.replace('_', ' ')}")
 
 
 def stage_plot(runs: Sequence[Run]) -> str:
     """Median of each stage, side by side in one bar per run."""
     rows = [[float(np.median(getattr(run.steady, stage))) for stage in _STAGES] for run in runs]
-    x = _Axis(0.0, max(sum(row) for row in rows) * 1.05, _LEFT - 38, WIDTH - _RIGHT)
+    x = Axis(0.0, max(sum(row) for row in rows) * 1.05, LEFT - 38, WIDTH - RIGHT)
     bottom = 34 + 44 * len(runs)
     body = []
     for k, (stage, fill) in enumerate(zip(_STAGES, _STAGE_COLORS, strict=True)):
-        left = _LEFT - 38 + 105 * k
+        left = LEFT - 38 + 105 * k
         body.append(f'<rect x="{left}" y="6" width="12" height="12" fill="{fill}"/>')
         body.append(f'<text x="{left + 17}" y="16">{stage}</text>')
     for k, (run, row) in enumerate(zip(runs, rows, strict=True)):
@@ -73,9 +76,9 @@ def stage_plot(runs: Sequence[Run]) -> str:
                 f'height="16" fill="{fill}"/>'
             )
             at += value
-    body += [_x_tick(x(value), f"{value:g}", bottom) for value in x.ticks()]
-    body.append(f'<text x="{WIDTH - _RIGHT}" y="{bottom + 32}" text-anchor="end">ms</text>')
-    return _svg(body, "Median of each stage", bottom + 38)
+    body += [x_tick(x(value), f"{value:g}", bottom) for value in x.ticks()]
+    body.append(f'<text x="{WIDTH - RIGHT}" y="{bottom + 32}" text-anchor="end">ms</text>')
+    return svg(body, "Median of each stage", bottom + 38)
 
 
 def histogram(run: Run, metric: Metric, fill: str) -> str:
@@ -84,9 +87,9 @@ def histogram(run: Run, metric: Metric, fill: str) -> str:
     low, high = float(samples.min()) * 0.98, float(samples.max()) * 1.02
     edges = np.geomspace(low, high, 61)
     counts, _ = np.histogram(samples, edges)
-    x = _Axis(math.log10(low), math.log10(high), _LEFT, WIDTH - _RIGHT)
-    y = _Axis(0.0, float(counts.max()) * 1.05, HEIGHT - _BOTTOM, _TOP)
-    body = [_y_axis(y, "frames")]
+    x = Axis(math.log10(low), math.log10(high), LEFT, WIDTH - RIGHT)
+    y = Axis(0.0, float(counts.max()) * 1.05, HEIGHT - BOTTOM, TOP)
+    body = [y_axis(y, "frames")]
     for k in np.flatnonzero(counts):
         left, right = x(math.log10(edges[k])), x(math.log10(edges[k + 1]))
         height = max(2.0, y(0) - y(float(counts[k])))
@@ -94,9 +97,9 @@ def histogram(run: Run, metric: Metric, fill: str) -> str:
             f'<rect x="{left:.1f}" y="{y(0) - height:.1f}" width="{right - left - 0.5:.1f}" '
             f'height="{height:.1f}" fill="{fill}"/>'
         )
-    body += [_x_tick(x(math.log10(value)), f"{value:g}") for value in _log_ticks(low, high)]
-    body.append(_unit("ms, logarithmic"))
-    return _svg(body, f"Histogram of {run.name}")
+    body += [x_tick(x(math.log10(value)), f"{value:g}") for value in log_ticks(low, high)]
+    body.append(unit("ms, logarithmic"))
+    return svg(body, f"Histogram of {run.name}")
 
 
 def time_series(run: Run, metric: Metric, stroke: str) -> str:
@@ -105,19 +108,17 @@ def time_series(run: Run, metric: Metric, stroke: str) -> str:
     at = np.array((*run.warmup.at, *run.steady.at))
     values = np.concatenate([warm, steady])
     start, end = float(at.min()), float(at.max())
-    x = _Axis(0.0, max(end - start, 1e-6), _LEFT, WIDTH - _RIGHT)
-    y = _Axis(0.0, float(values.max()) * 1.08, HEIGHT - _BOTTOM, _TOP)
-    body = [_y_axis(y, "ms")]
+    x = Axis(0.0, max(end - start, 1e-6), LEFT, WIDTH - RIGHT)
+    y = Axis(0.0, float(values.max()) * 1.08, HEIGHT - BOTTOM, TOP)
+    body = [y_axis(y, "ms")]
     for part, fill in ((slice(0, len(warm)), "#999999"), (slice(len(warm), None), stroke)):
-        body.append(_bands(at[part] - start, values[part], x, y, fill))
-    body += [_x_tick(x(value), f"{value:g}") for value in x.ticks()]
-    body.append(_unit("seconds; grey: warm-up"))
-    return _svg(body, f"Latency over time of {run.name}")
+        body.append(bands(at[part] - start, values[part], x, y, fill))
+    body += [x_tick(x(value), f"{value:g}") for value in x.ticks()]
+    body.append(unit("seconds; grey: warm-up"))
+    return svg(body, f"Latency over time of {run.name}")
 
 
-def _bands(
-    at: NDArray[np.float64], values: NDArray[np.float64], x: _Axis, y: _Axis, fill: str
-) -> str:
+def bands(at: NDArray[np.float64], values: NDArray[np.float64], x: Axis, y: Axis, fill: str) -> str:
     """One upright line per pixel column, from its fastest to its slowest frame."""
     columns: dict[int, list[float]] = {}
     for moment, value in zip(at.tolist(), values.tolist(), strict=True):
@@ -129,7 +130,7 @@ def _bands(
     return f'<path d="{"".join(lines)}" stroke="{fill}" stroke-width="1.4"/>' if lines else ""
 
 
-class _Axis:
+class Axis:
     """A linear map from values to pixels."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
@@ -137,6 +138,7 @@ class _Axis:
         self._start, self._scale = start, (end - start) / (self.high - low)
 
     def __call__(self, value: float) -> float:
+        """The pixel of a value."""
         return self._start + (value - self.low) * self._scale
 
     def ticks(self) -> list[float]:
@@ -150,7 +152,7 @@ class _Axis:
         return [round(k * step, 10) for k in range(first, math.floor(self.high / step) + 1)]
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
     """1, 2 and 5 times powers of ten; every power's tenths where the range is narrow."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
@@ -161,19 +163,34 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [float(f"{low:.3g}"), float(f"{math.sqrt(low * high):.3g}"), float(f"{high:.3g}")]
 
 
+def _latency_axis(values: Sequence[float]) -> tuple[Callable[[float], float], str]:
+    """Where a latency lies, and the axis; logarithmic where some are a multiple of others."""
+    low, high = min(values), max(values) * 1.08
+    if low <= 0 or high < _WIDE * low:
+        y = Axis(0.0, high, HEIGHT - BOTTOM, TOP)
+        return y, y_axis(y, "ms")
+    log = Axis(math.log10(low / 1.2), math.log10(high), HEIGHT - BOTTOM, TOP)
+    ticks = [(log(math.log10(value)), value) for value in log_ticks(low / 1.2, high)]
+    return lambda value: log(math.log10(value)), _lines(ticks, "ms, logarithmic")
+
+
 def _depth(rank: int) -> float:
     return -math.log10(1 - rank / 1000)
 
 
-def _y_axis(y: _Axis, unit: str) -> str:
+def y_axis(y: Axis, unit: str) -> str:
+    """Lines and numbers of an upright axis, and its unit."""
+    return _lines([(y(value), value) for value in y.ticks()], unit)
+
+
+def _lines(ticks: Sequence[tuple[float, float]], unit: str) -> str:
     lines = []
-    for value in y.ticks():
-        at = y(value)
+    for at, value in ticks:
         lines.append(
-            f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>'
-            f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:g}</text>'
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>'
+            f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:g}</text>'
         )
-    middle = (HEIGHT - _BOTTOM + _TOP) / 2
+    middle = (HEIGHT - BOTTOM + TOP) / 2
     lines.append(
         f'<text x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 {middle})">'
         f"{unit}</text>"
@@ -181,19 +198,22 @@ def _y_axis(y: _Axis, unit: str) -> str:
     return "".join(lines)
 
 
-def _x_tick(at: float, label: str, bottom: float = HEIGHT - _BOTTOM) -> str:
+def x_tick(at: float, label: str, bottom: float = HEIGHT - BOTTOM) -> str:
+    """A mark below the plot, and what it says."""
     return (
         f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{bottom}" y2="{bottom + 4}" class="tick"/>'
         f'<text x="{at:.1f}" y="{bottom + 17}" text-anchor="middle">{label}</text>'
     )
 
 
-def _unit(text: str) -> str:
-    middle = (WIDTH + _LEFT) / 2
+def unit(text: str) -> str:
+    """What lies below the numbers."""
+    middle = (WIDTH + LEFT) / 2
     return f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{text}</text>'
 
 
-def _svg(body: Sequence[str], title: str, height: float = HEIGHT) -> str:
+def svg(body: Sequence[str], title: str, height: float = HEIGHT) -> str:
+    """The whole picture, which names itself to who cannot see it."""
     return (
         f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(title)}">'
         f"{''.join(body)}</svg>"

@@ -1,4 +1,4 @@
-"""The result of a benchmark, JSON of schema 1: every raw sample, and all that it depends on.
+"""The result of a benchmark, JSON of schema 2: every raw sample, and all that it depends on.
 
 A file is read as if a stranger wrote it: sizes are bounded, and nothing in it is executed.
 """
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.atomic import write_bytes
 from maskattn_edge.contract.errors import SinkError, UsageError
 
-SCHEMA = 1
-"""Of the JSON; raised when a reader of the former one would go wrong."""
+SCHEMA = 2
+"""Of the JSON; raised when a reader of the former one would go wrong. 2: GPU times, bounded runs,
+activations, LoadGen and the robot's loop."""
 
 MAX_REPORT_BYTES = 256 * 2**20
 
@@ -38,6 +39,8 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     `decode` is from a camera's JPEG to pixels, `scale` from there to the network's input, `engine`
     from the input to labels on its grid, `enlarge` to labels of the frame's size. `at` is the
     start of the frame in seconds of the run, `block` counts blocks of frames without a pause.
+    `gpu` is the part of `engine` that a GPU's own clock tells, copies included; empty where the
+    engine does not offer it.
     """
 
     at: _Column = ()
@@ -46,11 +49,14 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     scale: _Column = ()
     engine: _Column = ()
     enlarge: _Column = ()
+    gpu: _Column = ()
 
     def __post_init__(self) -> None:
         columns = (self.block, self.decode, self.scale, self.engine, self.enlarge)
         if any(len(column) != len(self.at) for column in columns):
             raise ValueError("the columns of samples differ in length")
+        if len(self.gpu) not in (0, len(self.at)):
+            raise ValueError("the GPU's times differ in length from the other columns")
 
     def __len__(self) -> int:
         return len(self.at)
@@ -133,10 +139,26 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     classes: Annotated[tuple[ClassScore, ...], msgspec.Meta(max_length=256)]
 
 
+class LoadGenResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What MLPerf LoadGen's own summary says of one scenario.
+
+    `valid` is its verdict; `figures` are its numbers by its names, times in nanoseconds; `logs`
+    is the folder of its logs, relative to the report's. A scenario that failed says why.
+    """
+
+    scenario: Literal["SingleStream", "Offline"]
+    valid: bool = False
+    figures: Annotated[dict[_Short, float], msgspec.Meta(max_length=64)] = {}
+    version: _Short = ""
+    logs: _Text = ""
+    failure: _Text = ""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model on one engine. A run that failed says why and keeps what it measured before.
 
-    `disturbed` tells that a warning was given of the time in which its frames were taken.
+    `disturbed` tells that a warning was given of the time in which its frames were taken;
+    `bounded` that its time was up before it had the frames that were asked for.
     """
 
     name: _Short
@@ -151,18 +173,70 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     failure: _Text = ""
     complete: bool = False
     disturbed: bool = False
+    bounded: bool = False
     warmup: Samples = Samples()
     steady: Samples = Samples()
     startup: Annotated[tuple[StartUp, ...], msgspec.Meta(max_length=100)] = ()
     startup_note: _Text = ""
     memory: Memory | None = None
     gpu_memory_mib: Figure = Figure(note="not measured")
+    activations_mib: Figure = Figure(note="not measured")
     energy: Annotated[tuple[Energy, ...], msgspec.Meta(max_length=16)] = ()
     accuracy: Accuracy | None = None
     accuracy_note: _Text = "not measured: no data set was given"
+    loadgen: Annotated[tuple[LoadGenResult, ...], msgspec.Meta(max_length=8)] = ()
     pictures: Annotated[
         tuple[Annotated[bytes, msgspec.Meta(max_length=2**20)], ...], msgspec.Meta(max_length=8)
     ] = ()
+
+
+class CameraRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One camera's loop: its frames, and of each delivered one when it came and how old it was.
+
+    `at` is the delivery in seconds since the robot's loop began; `age` is from capture to
+    delivery and `latency` from taking the frame to its labels, both in milliseconds. `dropped`
+    frames were replaced by newer ones before the engine was free, `missed` ones before delivery.
+    """
+
+    source: _Text
+    device: _Short = ""
+    captured: _Count = 0
+    dropped: _Count = 0
+    missed: _Count = 0
+    seconds: _Number = 0
+    at: _Column = ()
+    age: _Column = ()
+    latency: _Column = ()
+    failure: _Text = ""
+
+    def __post_init__(self) -> None:
+        if not len(self.at) == len(self.age) == len(self.latency):
+            raise ValueError("the columns of a camera differ in length")
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gauges of the machine over time, one entry per reading; None where one could not be read."""
+
+    at: _Column = ()
+    gauges: Annotated[
+        dict[_Short, Annotated[tuple[float | None, ...], msgspec.Meta(max_length=10**6)]],
+        msgspec.Meta(max_length=128),
+    ] = {}
+
+    def __post_init__(self) -> None:
+        if any(len(column) != len(self.at) for column in self.gauges.values()):
+            raise ValueError("the columns of a series differ in length")
+
+
+class RobotRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole loop of one candidate: all cameras at once, beside `hogs` busy processes."""
+
+    name: _Short
+    hogs: _Count
+    seconds: _Number
+    complete: bool = False
+    cameras: Annotated[tuple[CameraRun, ...], msgspec.Meta(max_length=16)] = ()
+    series: Series = Series()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -175,7 +249,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     warmup_frames: _Count
     min_frames: _Count
     min_seconds: _Number
+    max_seconds: _Number | None = None
     block_frames: _Count
+    block_seconds: _Number | None = None
     interleave: bool
     threads: _Count | None
     starts: _Count
@@ -193,7 +269,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole benchmark. `session` is its random name; `harness` the null engine's run."""
 
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
     session: _Short
     started: _Short
     version: _Short
@@ -204,6 +280,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unmeasured: _Texts = ()
     harness: Run | None = None
     runs: Annotated[tuple[Run, ...], msgspec.Meta(min_length=1, max_length=64)]
+    robot: Annotated[tuple[RobotRun, ...], msgspec.Meta(max_length=64)] = ()
 
 
 class _SchemaOnly(msgspec.Struct):

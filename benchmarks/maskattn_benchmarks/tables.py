@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from maskattn_benchmarks.cells import NOT_MEASURED, Table, ms, percent
+from maskattn_benchmarks.load_tables import loadgen_table, robot_tables
 from maskattn_benchmarks.percentiles import Distribution, distribution
 from maskattn_benchmarks.results import METRICS, ClassScore, Metric, Report, Run
-
-NOT_MEASURED = "not measured"
 
 METRIC_NAMES: dict[Metric, str] = {
     "engine": "engine: network's input to labels on its grid",
     "host_to_host": "host to host: frame in memory, scaled, to labels on the grid",
     "frame_to_labels": "frame to labels: JPEG of a camera to labels of the frame's size",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """`rows` have as many cells as `headings`; the first cell names the row."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 def figures(run: Run, metric: Metric) -> Distribution | None:
@@ -39,11 +28,15 @@ def tables(report: Report) -> list[Table]:
     """All tables, in the order of reading."""
     made = [_overview(report)]
     made += [_latency(report, metric) for metric in METRICS]
+    made.append(_stages(report))
     made += [_start(report), _memory(report), _energy(report)]
     made.append(_accuracy(report))
     scored = [run for run in report.runs if run.accuracy is not None]
     if scored:
         made.append(_classes(scored))
+    loadgen = loadgen_table(report)
+    made += [loadgen] if loadgen else []
+    made += robot_tables(report)
     return [*made, _models(report), _settings(report), _conditions(report)]
 
 
@@ -55,7 +48,7 @@ def accuracy_text(run: Run) -> str:
     for key, name in {"miou": "mIoU", "pq": "PQ", "ap": "AP"}.items():
         if key in run.accuracy.grid:
             grid, full = run.accuracy.grid[key], run.accuracy.full.get(key)
-            said.append(f"{name} {_percent(grid)} ({_percent(full)} full size)")
+            said.append(f"{name} {percent(grid)} ({percent(full)} full size)")
     return ", ".join(said) or NOT_MEASURED
 
 
@@ -72,7 +65,7 @@ def _overview(report: Report) -> Table:
                 ms(last.p99) if last else NOT_MEASURED,
                 f"{1e3 / last.mean:.1f}" if last and last.mean else NOT_MEASURED,
                 f"{run.memory.peak:.0f}" if run.memory else NOT_MEASURED,
-                accuracy_text(run),
+                accuracy_text(run) if run.accuracy else run.accuracy_note,
                 _state(run),
             )
         )
@@ -86,6 +79,8 @@ def _overview(report: Report) -> Table:
 def _state(run: Run) -> str:
     if run.failure:
         return f"failed: {run.failure}"
+    if run.complete and run.bounded:
+        return f"complete, but only {len(run.steady)} frames: its time was up"
     return "complete" if run.complete else "incomplete"
 
 
@@ -108,6 +103,23 @@ def _latency(report: Report, metric: Metric) -> Table:
         note = f"Null engine, {what}: p50 {ms(harness.p50)}, p99 {ms(harness.p99)} ms."
     title = f"Latency in ms, {METRIC_NAMES[metric]}"
     return Table(title=title, headings=headings, rows=tuple(rows), note=note)
+
+
+def _stages(report: Report) -> Table:
+    """Medians of the parts of a frame, and the GPU's share where its clock tells it."""
+    rows = []
+    for run in report.runs:
+        if not len(run.steady):
+            continue
+        parts = [ms(float(np.median(getattr(run.steady, name))))
+                 for name in ("decode", "scale", "engine", "enlarge")]  # fmt: skip
+        gpu = run.steady.gpu
+        parts.insert(3, ms(float(np.median(gpu))) if gpu else "not told by the engine")
+        rows.append((run.name, *parts))
+    headings = ("run", "decode", "scale", "engine", "of that, GPU", "enlarge")
+    note = "The GPU's part is by its own clock, copies included; the rest of the engine is host."
+    return Table(title="Parts of a frame in ms, medians", headings=headings, rows=tuple(rows),
+                 note=note)  # fmt: skip
 
 
 def _start(report: Report) -> Table:
@@ -144,11 +156,14 @@ def _memory(report: Report) -> Table:
                 for value in (run.memory.before, run.memory.resident, run.memory.peak)
             )
         gpu = run.gpu_memory_mib
-        rows.append((run.name, *host, gpu.note if gpu.value is None else f"{gpu.value:.0f}"))
+        others = [each.note if each.value is None else f"{each.value:.3g}"
+                  for each in (gpu, run.activations_mib)]  # fmt: skip
+        rows.append((run.name, *host, *others))
     return Table(
         title="Memory in MiB, of a process of its own",
-        headings=("run", "before loading", "at work", "peak", "GPU"),
+        headings=("run", "before loading", "at work", "peak", "GPU", "engine's activations"),
         rows=tuple(rows),
+        note="Activations lie between the layers; they are part of the other figures.",
     )
 
 
@@ -190,7 +205,7 @@ def _classes(scored: list[Run]) -> Table:
         cells = []
         for run in scored:
             found = [c.grid_iou for c in _scores(run) if c.name == name]
-            cells.append(_percent(found[0]) if found else "")
+            cells.append(percent(found[0]) if found else "")
         rows.append((name, *cells))
     first = scored[0].accuracy
     what = f"{first.dataset} {first.split}, {first.images} images" if first else ""
@@ -221,12 +236,15 @@ def _models(report: Report) -> Table:
 def _settings(report: Report) -> Table:
     s = report.settings
     order = "interleaved by blocks, in a drawn order" if s.interleave else "one run after the other"
+    bound = "" if s.max_seconds is None else f"; at the latest after {s.max_seconds:g} s"
+    shorter = "" if s.block_seconds is None else f", fewer where they take {s.block_seconds:g} s"
     rows = (
         ("frames from", s.source),
         ("frames", f"{s.frames} different ones of {s.width}x{s.height}, JPEG quality 90"),
         ("warm-up", f"{s.warmup_frames} frames, kept apart"),
-        ("ends after", f"{s.min_frames:,} frames and {s.min_seconds:g} s, both"),
-        ("order", f"{order}; blocks of {s.block_frames} frames"),
+        ("ends after", f"{s.min_frames:,} frames and {s.min_seconds:g} s, both{bound}"),
+        ("order", f"{order}; blocks of {s.block_frames} frames{shorter}"),
+        ("processes", "each run has one of its own; one of them is at work at a time"),
         ("threads", "all cores" if s.threads is None else str(s.threads)),
         ("started", report.started),
         ("version", report.version),
@@ -243,18 +261,3 @@ def _conditions(report: Report) -> Table:
         after = report.conditions.after.get(name, "unknown")
         facts.append((name, f"{before} before, {after} after"))
     return Table(title="Conditions", headings=("fact", "value"), rows=tuple(facts))
-
-
-def ms(value: float) -> str:
-    """Milliseconds with three figures or more.
-
-    >>> ms(0.01234), ms(3.14159), ms(123.456)
-    ('0.0123', '3.14', '123.5')
-    """
-    if value >= 100:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
-
-
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"

@@ -20,6 +20,7 @@ from maskattn_edge.contract.classes import MAX_CLASSES, numbered_classes
 from maskattn_edge.contract.errors import MaskAttnError, UsageError
 from maskattn_edge.contract.model_file import write_model_file
 from maskattn_edge.contract.spec import (
+    RANDOM_WEIGHTS,
     InputSpec,
     ModelSpec,
     PrecisionSpec,
@@ -27,8 +28,9 @@ from maskattn_edge.contract.spec import (
     TrainingSpec,
 )
 from maskattn_export.graph import to_onnx
-from maskattn_models.network import SegmentationNetwork
-from maskattn_models.plain_unet import PlainUNet
+from maskattn_export.program import write_program
+from maskattn_models.network import NetworkConfig, SegmentationNetwork
+from maskattn_models.peers import build
 from maskattn_models.published import PublishedConfig, build_published
 
 _TOOLS = ("torch", "onnx")
@@ -38,15 +40,17 @@ def _published(classes: int, side: int) -> SegmentationNetwork:
     return build_published(PublishedConfig(classes=classes, height=side, width=side))
 
 
-def _plain_unet(classes: int, side: int) -> SegmentationNetwork:
-    if side % 16 or side < 16:
-        raise UsageError(f"the plain U-Net's side is a multiple of 16, got {side}")
-    return PlainUNet(classes)
+def _named(peer: str) -> Callable[[int, int], SegmentationNetwork]:
+    def create(classes: int, side: int) -> SegmentationNetwork:
+        return build(NetworkConfig(classes=classes, height=side, width=side, peer=peer))
+
+    return create
 
 
 PEERS: dict[str, Callable[[int, int], SegmentationNetwork]] = {
     "published": _published,
-    "plain-unet": _plain_unet,
+    "plain-unet": _named("plain-unet"),
+    "segformer-b0": _named("segformer-b0"),
 }
 """Name -> what builds it, from the number of classes and the input's side in pixels."""
 
@@ -67,7 +71,13 @@ def build_peer(name: str, *, classes: int, side: int, seed: int) -> Segmentation
 
 
 def write_peer(
-    name: str, path: Path, *, classes: int = 133, side: int = 128, seed: int = 0
+    name: str,
+    path: Path,
+    *,
+    classes: int = 133,
+    side: int = 128,
+    seed: int = 0,
+    program: bool = False,
 ) -> None:
     """Write the fp32 model file of a peer with random weights.
 
@@ -77,6 +87,7 @@ def write_peer(
         classes: number of labels, 1..255.
         side: height and width of the input in pixels.
         seed: of the weights.
+        program: write it beside the file as a PyTorch program too.
 
     Raises:
         UsageError: the name is unknown, or a number is out of range.
@@ -90,12 +101,14 @@ def write_peer(
         classes=numbered_classes(classes),
         input=size,
         precision=PrecisionSpec(name="fp32"),
-        training=TrainingSpec(data="none: random weights, for speed and memory only", seed=seed),
+        training=TrainingSpec(data=RANDOM_WEIGHTS, seed=seed),
         provenance=Provenance(
             versions={tool: version(tool) for tool in _TOOLS} | {"maskattn-edge": __version__}
         ),
     )
     write_model_file(path, to_onnx(network, size).SerializeToString(), spec)
+    if program:
+        write_program(network, size, path.with_suffix(".pt2"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -106,10 +119,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--classes", type=int, default=133, help="number of labels")
     parser.add_argument("--side", type=int, default=128, help="height and width in pixels")
     parser.add_argument("--seed", type=int, default=0, help="of the weights")
+    parser.add_argument("--program", action="store_true", help="write OUT.pt2 for PyTorch too")
     chosen = parser.parse_args(arguments)
     try:
         write_peer(
-            chosen.name, chosen.path, classes=chosen.classes, side=chosen.side, seed=chosen.seed
+            chosen.name,
+            chosen.path,
+            classes=chosen.classes,
+            side=chosen.side,
+            seed=chosen.seed,
+            program=chosen.program,
         )
     except MaskAttnError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -70,7 +70,12 @@ class Recipe:
         check_needed("--backbone", self.backbone, {"--no-pretrained": self.no_pretrained or None})
 
     def network(
-        self, *, classes: int, task: str = "semantic", things: tuple[int, ...] = ()
+        self,
+        *,
+        classes: int,
+        task: str = "semantic",
+        things: tuple[int, ...] = (),
+        peer: str | None = None,
     ) -> NetworkConfig:
         """The network; names are checked there, as those of `training`.
 
@@ -88,6 +93,7 @@ class Recipe:
             backbone=cast("Backbone | None", self.backbone),
             task=cast("Task", task),
             things=things,
+            peer=peer,
         )
 
     def training(self, **others: Any) -> TrainingSettings:  # noqa: ANN401 - its own fields

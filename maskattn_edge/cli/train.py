@@ -23,6 +23,10 @@ def train(
     task: Annotated[
         str, typer.Option(help="What to learn: semantic, instance or panoptic.")
     ] = "semantic",
+    peer: Annotated[
+        str | None,
+        typer.Option(help="Another network, to compare with: plain-unet or segformer-b0."),
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 100,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to; runs/DATA-SIZE if not given.")
@@ -118,9 +122,10 @@ def train(
             classes=len(dataset.classes),
             task=task,
             things=() if task == "semantic" else things_of(dataset.classes),
+            peer=peer,
         )
         kind = "" if task == "semantic" else f"-{task}"
-        folder = out or Path("runs") / f"{dataset.name}-{recipe.size}{kind}"
+        folder = out or Path("runs") / f"{dataset.name}-{peer or recipe.size}{kind}"
         with stop_on_signal() as stop, watching(silent=not ranks.first) as observer:
             best = train_network(
                 dataset,

@@ -16,6 +16,9 @@ from maskattn_edge.contract.errors import ModelFileError
 SCHEMA = 1
 """Version of this contract; raised when a reader of the former version would go wrong."""
 
+RANDOM_WEIGHTS = "none: random weights, for speed and memory only"
+"""What `TrainingSpec.data` says of a file whose labels mean nothing."""
+
 MAX_SPEC_BYTES = 16 * 2**20
 """Upper bound of the JSON text, samples included."""
 

@@ -31,6 +31,17 @@ class Engine(ABC):
         """The description of the model."""
         return self.file.spec
 
+    gpu_ms: float | None = None
+    """The GPU's share of the last frame by its own clock, copies included; None where not told."""
+
+    def measure_gpu(self) -> None:  # noqa: B027 - most back ends have no clock of their own
+        """Fill `gpu_ms` from now on, which costs a little time; does nothing where not offered."""
+
+    @property
+    def activation_bytes(self) -> int | None:
+        """Memory for what lies between the layers; None where the back end does not tell."""
+        return None
+
     @property
     @abstractmethod
     def device(self) -> str:

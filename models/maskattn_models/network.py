@@ -45,6 +45,9 @@ VARIANTS: dict[str, Callable[[MaskAttnUNet], None]] = {}
 """Further kinds of attention, each a change to a network that has none; the product has no such
 kind, `maskattn_models.study.variants` offers some for comparison."""
 
+PEERS = ("plain-unet", "segformer-b0")
+"""Other architectures that `maskattn_models.peers` builds, for comparison."""
+
 HEAD_SCALE = 2
 """Pixels of the input on a side of a cell of the heads' grid."""
 
@@ -73,6 +76,8 @@ class NetworkConfig:
         task: `instance` and `panoptic` add heads that tell objects apart. Their networks are the
             same: stuff is the background of instances, and costs a channel a class.
         things: indices of the classes whose objects are told apart; none for `semantic`.
+        peer: another architecture in the network's place, a name of `PEERS`; it has one size, no
+            backbone and no attention of ours, and tells no objects apart.
 
     Raises:
         UsageError: a name is unknown, or a number is out of range.
@@ -88,6 +93,7 @@ class NetworkConfig:
     backbone: Backbone | None = None
     task: Task = "semantic"
     things: tuple[int, ...] = ()
+    peer: str | None = None
 
     def __post_init__(self) -> None:
         if self.size not in WIDTHS:
@@ -100,13 +106,24 @@ class NetworkConfig:
             raise UsageError(f"unknown attention {self.attention!r}; available: {', '.join(known)}")
         if not 1 <= self.classes <= IGNORE:
             raise UsageError(f"a network has 1 to {IGNORE} classes, got {self.classes}")
-        unit = 16 if self.backbone is None else 32
+        self._check_peer()
+        unit = 16 if self.backbone is None and self.peer != "segformer-b0" else 32
         if self.height % unit or self.width % unit or min(self.height, self.width) < 32:
             raise UsageError(
                 f"the input must be a multiple of {unit} and at least 32 pixels, got "
                 f"{self.height}x{self.width}"
             )
         self._check_things()
+
+    def _check_peer(self) -> None:
+        if self.peer is None:
+            return
+        if self.peer not in PEERS:
+            raise UsageError(f"unknown peer {self.peer!r}; available: {', '.join(PEERS)}")
+        if self.backbone is not None or self.attention != "none" or self.task != "semantic":
+            raise UsageError(
+                f"the peer {self.peer} is semantic, and takes neither a backbone nor attention"
+            )
 
     def _check_things(self) -> None:
         if self.task not in TASKS:

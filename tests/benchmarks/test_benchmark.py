@@ -13,6 +13,7 @@ from maskattn_benchmarks import accuracy
 from maskattn_benchmarks import benchmark as module
 from maskattn_benchmarks.accuracy import accuracy_from
 from maskattn_benchmarks.benchmark import benchmark
+from maskattn_benchmarks.files import write_reports
 from maskattn_benchmarks.markdown import cell, markdown
 from maskattn_benchmarks.page import page
 from maskattn_benchmarks.process import ProcessFigures, measure_process
@@ -81,12 +82,12 @@ def test_an_interrupt_leaves_the_samples(tmp_path):
     path = tmp_path / "results.json"
     with pytest.raises(KeyboardInterrupt):
         benchmark([default_model()], ["onnxruntime"], short(starts=1), results=path,
-                  on_step=stop)  # fmt: skip
+                  on_step=stop, on_end=lambda found: write_reports(tmp_path, found))  # fmt: skip
     left = read_results(path)
     assert not left.complete
     assert len(left.runs[0].steady) == 10
-    assert "**Incomplete:**" in markdown(left)
-    assert "Incomplete:" in page(left)
+    assert "Incomplete:" in (tmp_path / "report.html").read_text()
+    assert "**Incomplete:**" in (tmp_path / "report.md").read_text()
 
 
 def test_a_kill_between_blocks_leaves_the_samples(tmp_path, monkeypatch):
@@ -94,11 +95,11 @@ def test_a_kill_between_blocks_leaves_the_samples(tmp_path, monkeypatch):
         pass
 
     class Dies(module.Candidate):
-        def take(self, block, frames, meters):
+        def take(self, block, meters):
             if block == 1:
                 states.append(read_results(path))
                 raise Killed
-            super().take(block, frames, meters)
+            super().take(block, meters)
 
     states, path = [], tmp_path / "results.json"
     monkeypatch.setattr(module, "SAVE_EVERY_S", 0.0)
@@ -242,12 +243,13 @@ def test_gpu_memory_is_what_the_process_added(monkeypatch):
     startup = StartUp(total=3, imports=1, load=1, first=1)
     memory = Memory(before=1, resident=2, peak=3)
     figures = ProcessFigures(startup=startup, memory=memory, gpu_used_mib=700.0)
-    monkeypatch.setattr(module, "measure_process", lambda *_: figures)
+    monkeypatch.setattr(module, "measure_process", lambda *_, **__: figures)
     monkeypatch.setattr(module, "used_mib", lambda nvml: 450.0)
     done = benchmark([default_model()], ["onnxruntime"], short(starts=2))
     assert done.runs[0].gpu_memory_mib.value == 250.0
     assert done.runs[0].startup == (startup,) * 2
-    assert "| default/onnxruntime | 1 | 2 | 3 | 250 |" in markdown(done)
+    row = "| default/onnxruntime | 1 | 2 | 3 | 250 | not measured: the engine does not tell |"
+    assert row in markdown(done)
     monkeypatch.setattr(module, "used_mib", lambda nvml: None)
     done = benchmark([default_model()], ["onnxruntime"], short(starts=1))
     assert done.runs[0].gpu_memory_mib.note.startswith("not measured: ")
@@ -255,7 +257,7 @@ def test_gpu_memory_is_what_the_process_added(monkeypatch):
 
 @pytest.mark.parametrize("warnings", [[], ["Heat throttled the CPU."]])
 def test_a_warning_marks_the_run(monkeypatch, warnings):
-    monkeypatch.setattr(module, "warnings_during", lambda *_: warnings)
+    monkeypatch.setattr(module, "warnings_during", lambda *_, **__: warnings)
     done = benchmark([default_model()], ["onnxruntime"], SHORT)
     assert done.runs[0].disturbed == bool(warnings)
     assert all(text in done.warnings for text in warnings)

@@ -15,7 +15,7 @@ from maskattn_edge.cli.app import run_command
 from maskattn_edge.contract.errors import ContractError, UsageError
 
 
-def interleaved(rng, slowdown, frames=1000, block=25):
+def interleaved(rng, slowdown, frames=2000, block=25):
     """Two runs of one machine whose speed wanders: what is shared by a block moves both."""
     blocks = frames // block
     wander = np.repeat(1 + 0.1 * np.sin(np.cumsum(rng.normal(0, 0.4, blocks))), block)
@@ -26,7 +26,7 @@ def interleaved(rng, slowdown, frames=1000, block=25):
 @pytest.mark.parametrize(("slowdown", "expected"), [(0.03, True), (0.0, False)])
 def test_three_percent_is_found_and_nothing_is_not(slowdown, expected):
     right = 0
-    number = np.repeat(range(40), 25)
+    number = np.repeat(range(80), 25)
     for trial in range(100):
         first, second = interleaved(np.random.default_rng(trial), slowdown)
         found = percentile_change(
@@ -68,7 +68,7 @@ def test_the_interval_agrees_with_scipy():
 
 
 def test_pairing_takes_out_what_both_share():
-    number = np.repeat(range(40), 25)
+    number = np.repeat(range(80), 25)
     runs = [blocked(x, number) for x in interleaved(np.random.default_rng(5), 0.03)]
     paired, unpaired = (percentile_change(*runs, [500], paired=which)[0] for which in (True, False))
     assert paired.high - paired.low < 0.7 * (unpaired.high - unpaired.low)

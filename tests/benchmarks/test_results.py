@@ -46,7 +46,7 @@ def damaged(report, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.update(schema=2), "it has schema 2, this version reads schema 1"),
+        (lambda d: d.update(schema=1), "it has schema 1, this version reads schema 2"),
         (lambda d: d.update(extra=1), "unknown field"),
         (lambda d: d.update(runs=[]), "length >= 1"),
         (lambda d: d.pop("session"), "session"),

@@ -9,7 +9,9 @@ from maskattn_edge.engines import open_engine
 from maskattn_export import peers
 
 
-@pytest.mark.parametrize(("name", "side"), [("published", 16), ("plain-unet", 32)])
+@pytest.mark.parametrize(
+    ("name", "side"), [("published", 16), ("plain-unet", 32), ("segformer-b0", 32)]
+)
 def test_a_peer_is_a_model_file_that_runs(tmp_path, name, side):
     path = tmp_path / "peer.onnx"
     words = [name, str(path), "--classes", "4", "--side", str(side)]
@@ -23,7 +25,7 @@ def test_a_peer_is_a_model_file_that_runs(tmp_path, name, side):
 
 def test_a_peers_seed_is_its_weights():
     first, again, other = (
-        peers.build_peer("plain-unet", classes=2, side=16, seed=seed).head.weight
+        peers.build_peer("plain-unet", classes=2, side=32, seed=seed).head.weight
         for seed in (0, 0, 1)
     )
     assert first.equal(again)
@@ -33,9 +35,9 @@ def test_a_peers_seed_is_its_weights():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["unknown"], "unknown peer 'unknown'; available: published, plain-unet"),
+        (["unknown"], "unknown peer 'unknown'; available: published, plain-unet, segformer-b0"),
         (["published", "--side", "100"], "multiples of 8"),
-        (["plain-unet", "--side", "24"], "a multiple of 16, got 24"),
+        (["plain-unet", "--side", "24"], "a multiple of 16 and at least 32 pixels, got 24x24"),
         (["plain-unet", "--classes", "300"], "1 to 255 classes, got 300"),
     ],
 )

@@ -181,6 +181,22 @@ class Cuda:
         self._call("cuGraphExecDestroy", graph.executable)
         self._call("cuGraphDestroy", graph.graph)
 
+    def event(self) -> Any:  # noqa: ANN401
+        """A mark on a stream that keeps its time."""
+        return self._call("cuEventCreate", 0)
+
+    def destroy_event(self, event: Any) -> None:  # noqa: ANN401
+        """Give a mark back."""
+        self._call("cuEventDestroy", event)
+
+    def record(self, event: Any, stream: Any) -> None:  # noqa: ANN401
+        """Mark where the stream is now."""
+        self._call("cuEventRecord", event, stream)
+
+    def elapsed_ms(self, start: Any, end: Any) -> float:  # noqa: ANN401
+        """Milliseconds between two marks that the device has passed, by its own clock."""
+        return float(self._call("cuEventElapsedTime", start, end))
+
     def _attribute(self, name: str) -> int:
         attribute = self._enum("CUdevice_attribute", f"CU_DEVICE_ATTRIBUTE_{name}")
         return int(self._call("cuDeviceGetAttribute", attribute, self._device))

@@ -62,6 +62,8 @@ class LoadedPlan:
         self._owner = threading.get_ident()
         self._graph: Graph | None = None
         self.graph_refused: str | None = None
+        self._events: tuple[Any, Any] | None = None
+        self.gpu_ms: float | None = None
         with ExitStack() as held:
             cuda.make_current()
             held.callback(cuda.close)
@@ -100,12 +102,26 @@ class LoadedPlan:
         for tensor in self._tensors:
             if tensor.is_input:
                 np.copyto(tensor.array, image_nhwc)
+        if self._events is not None:
+            self._cuda.record(self._events[0], self._stream)
         if self._graph is not None:
             self._cuda.launch(self._graph, self._stream)
         else:
             self._enqueue()
+        if self._events is not None:
+            self._cuda.record(self._events[1], self._stream)
         self._cuda.wait(self._stream)
+        if self._events is not None:
+            self.gpu_ms = self._cuda.elapsed_ms(*self._events)
         return {t.name: t.array.copy() for t in self._tensors if not t.is_input}
+
+    def measure_gpu(self) -> None:
+        """Fill `gpu_ms` from now on: the GPU's own time of a frame, both copies included."""
+        if self._events is None:
+            self._cuda.make_current()
+            self._events = self._cuda.event(), self._cuda.event()
+            for event in self._events:
+                self._held.callback(self._cuda.destroy_event, event)
 
     def close(self) -> None:
         """Give everything back."""

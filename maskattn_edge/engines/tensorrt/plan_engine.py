@@ -64,7 +64,13 @@ class PlanEngine(Engine):
         return self
 
     def _run(self, image_nhwc: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
-        return self._plan.run(image_nhwc)
+        outputs = self._plan.run(image_nhwc)
+        self.gpu_ms = self._plan.gpu_ms
+        return outputs
+
+    def measure_gpu(self) -> None:
+        """Time frames by CUDA's events."""
+        self._plan.measure_gpu()
 
     def close(self) -> None:
         """Give device memory back."""

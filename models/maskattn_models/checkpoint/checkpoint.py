@@ -11,7 +11,8 @@ from torch import Tensor
 from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.contract.errors import CheckpointError
 from maskattn_edge.contract.spec import InputSpec, Task
-from maskattn_models.network import NetworkConfig, SegmentationNetwork, build_network
+from maskattn_models.network import NetworkConfig, SegmentationNetwork
+from maskattn_models.peers import build
 from maskattn_models.published import PublishedConfig, build_published
 
 
@@ -54,7 +55,7 @@ class Checkpoint:
         if isinstance(self.network, PublishedConfig):
             network = build_published(self.network)
         else:
-            network = build_network(self.network)
+            network = build(self.network)
         try:
             network.load_state_dict(dict(self.weights))
         except RuntimeError as error:

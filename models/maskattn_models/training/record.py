@@ -154,8 +154,8 @@ class Record:
         return key_shares(key_masks(deployed, images))
 
     def _title(self) -> str:
-        size = f"{self.config.size}, {self.config.height}x{self.config.width}"
-        return f"{self.dataset.name}, size {size}"
+        network = self.config.peer or f"size {self.config.size}"
+        return f"{self.dataset.name}, {network}, {self.config.height}x{self.config.width}"
 
     def _checkpoint(self, state: RunState) -> Checkpoint:
         last = state.history[-1] if state.history else None

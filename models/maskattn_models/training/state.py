@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from maskattn_models.network import MaskAttnUNet, NetworkConfig, build_network
+from maskattn_models.network import MaskAttnUNet, NetworkConfig, SegmentationNetwork
+from maskattn_models.peers import build
 from maskattn_models.training.batch_norm import share_batch_norms
 from maskattn_models.training.contrastive import embedding_head
 from maskattn_models.training.ema import Average
@@ -43,8 +44,8 @@ class RunState:
         random_of_ranks: of all processes, in their order, after the last epoch.
     """
 
-    network: MaskAttnUNet
-    average: Average[MaskAttnUNet]
+    network: SegmentationNetwork
+    average: Average[SegmentationNetwork]
     embedding: nn.Conv2d | None
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
@@ -168,13 +169,15 @@ def new_state(
     """
     ranks = ranks or Ranks()
     torch.manual_seed(settings.seed)
-    network = build_network(config)
-    if pretrained:
+    network = build(config)
+    if pretrained and isinstance(network, MaskAttnUNet):
         network.load_pretrained()
     # Measured: convolutions on the CPU train twice as fast with channels last.
     network = network.to(device).to(memory_format=torch.channels_last)
     average = Average(network)
-    embedding = embedding_head(network).to(device) if settings.contrastive_weight else None
+    embedding = None
+    if settings.contrastive_weight and isinstance(network, MaskAttnUNet):  # others were refused
+        embedding = embedding_head(network).to(device)
     share_batch_norms(network, ranks, device)
     own_seed = (settings.seed + ranks.rank) % 2**63
     if not ranks.first:

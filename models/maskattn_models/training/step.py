@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from maskattn_models.grouping import HeadMaps
-from maskattn_models.network import HEAD_SCALE, Deployed, NetworkConfig, enlarge
+from maskattn_models.network import HEAD_SCALE, Deployed, MaskAttnUNet, NetworkConfig, enlarge
 from maskattn_models.training.augment import augment
 from maskattn_models.training.batch import Batch
 from maskattn_models.training.batches import Batches
@@ -16,7 +16,11 @@ from maskattn_models.training.contrastive import instance_contrastive_loss
 from maskattn_models.training.device import autocast
 from maskattn_models.training.distillation import Teacher, distillation_loss
 from maskattn_models.training.key_target import KeyTarget
-from maskattn_models.training.loss import enlarged_segmentation_loss, labelled_weight
+from maskattn_models.training.loss import (
+    enlarged_segmentation_loss,
+    labelled_weight,
+    segmentation_loss,
+)
 from maskattn_models.training.object_loss import object_loss
 from maskattn_models.training.object_targets import SLOTS, ObjectTask, cell_instances
 from maskattn_models.training.ranks import Ranks
@@ -28,7 +32,7 @@ from maskattn_models.training.state import RunState
 class _Answers(NamedTuple):
     """Of a batch, on the heads' grid: logits (B, K, h, w), maps, embeddings (B, E, h, w).
 
-    `taught`, the teacher's logits, are of the input's size.
+    `taught`, the teacher's logits, are of the input's size; so are the logits of a peer.
     """
 
     logits: Tensor
@@ -130,7 +134,8 @@ class TrainingStep:
     def _loss(self, batch: Batch) -> Tensor:
         """() float32 of an augmented batch."""
         settings, answers = self._settings, self._answers(batch)
-        loss = enlarged_segmentation_loss(
+        ours = isinstance(self.state.network, MaskAttnUNet)
+        loss = (enlarged_segmentation_loss if ours else segmentation_loss)(
             answers.logits,
             batch.labels,
             label_smoothing=settings.label_smoothing,
@@ -138,7 +143,7 @@ class TrainingStep:
             loss=settings.loss,
         )
         if answers.taught is not None:
-            large = enlarge(answers.logits.float())
+            large = enlarge(answers.logits.float()) if ours else answers.logits.float()
             copied = distillation_loss(
                 large, answers.taught, temperature=settings.teacher_temperature
             )
@@ -161,11 +166,14 @@ class TrainingStep:
         state, maps, embeddings = self.state, None, None
         with autocast(state.device, self._settings.precision):
             normal = self._deployed.normalize(batch.images)
-            if self._objects is None:
-                logits = state.network.coarse(normal)
+            network = state.network
+            if not isinstance(network, MaskAttnUNet):
+                logits = network(normal)
+            elif self._objects is None:
+                logits = network.coarse(normal)
             else:
-                decoded = state.network.decode(normal)
-                maps = state.network.maps(decoded)
+                decoded = network.decode(normal)
+                maps = network.maps(decoded)
                 logits = maps.logits
                 embeddings = None if state.embedding is None else state.embedding(decoded)
             taught = None if self._teacher is None else self._teacher.logits(batch.images)

@@ -74,3 +74,11 @@ def test_wrong_words_are_answered_in_one_line(squares, tmp_path, capsys, words, 
     assert message in " ".join(error.split())
     assert "Traceback" not in error
     assert not (tmp_path / "run").exists()
+
+
+def test_a_peer_is_trained_by_the_same_code(squares, tmp_path):
+    out = tmp_path / "peer"
+    assert command(squares, "--epochs", "1", "--out", str(out), "--peer", "plain-unet") == 0
+    checkpoint = load_checkpoint(out / "best.pt")
+    assert checkpoint.network.peer == "plain-unet"
+    assert type(checkpoint.build()).__name__ == "PlainUNet"

@@ -49,6 +49,7 @@ class FakeDriver:
         self.captured = None
         self.open = []  # what must be given back
         self.calls = []
+        self.recorded = {}  # event -> calls before it
         self.most_bytes = 1 << 40
 
     def __getattr__(self, name):
@@ -155,6 +156,22 @@ class FakeDriver:
     def do_cuGraphDestroy(self, graph):
         self.open.remove("graph")
         return (Status.CUDA_SUCCESS,)
+
+    def do_cuEventCreate(self, flags):
+        event = f"event {self.calls.count('cuEventCreate')}"
+        self.open.append(event)
+        return Status.CUDA_SUCCESS, event
+
+    def do_cuEventDestroy(self, event):
+        self.open.remove(event)
+        return (Status.CUDA_SUCCESS,)
+
+    def do_cuEventRecord(self, event, stream):
+        self.recorded[event] = len(self.calls)
+        return (Status.CUDA_SUCCESS,)
+
+    def do_cuEventElapsedTime(self, start, end):
+        return Status.CUDA_SUCCESS, float(self.recorded[end] - self.recorded[start])
 
     def do(self, work):
         if self.captured is None:

@@ -38,6 +38,21 @@ def test_frames(make_driver, make_tensorrt, integrated, graph):
     assert driver.open == []
 
 
+@pytest.mark.parametrize(("graph", "between"), [(True, 2), (False, 3)])
+def test_the_gpus_own_time_lies_around_the_frame(make_driver, make_tensorrt, graph, between):
+    driver = make_driver()
+    plan = load(driver, make_tensorrt, graph=graph)
+    plan.run(IMAGE)
+    assert plan.gpu_ms is None
+    assert not driver.recorded
+    plan.measure_gpu()
+    plan.measure_gpu()
+    np.testing.assert_array_equal(plan.run(IMAGE)["labels"], IMAGE[..., 0] + 1)
+    assert plan.gpu_ms == between  # calls: the launch, or both copies; then the second mark
+    plan.close()
+    assert driver.open == []
+
+
 def test_a_refused_capture_falls_back_and_says_why(make_driver, make_tensorrt):
     driver = make_driver(captures=False)
     plan = load(driver, make_tensorrt)

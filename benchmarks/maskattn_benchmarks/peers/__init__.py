@@ -1,0 +1,1 @@
+"""What the models and engines of this project are compared with, on the same frames."""

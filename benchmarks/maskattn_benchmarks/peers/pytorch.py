@@ -1,0 +1,114 @@
+"""PyTorch as an engine, eager and compiled: what a model costs that was never exported to ONNX.
+
+It runs the exported program `MODEL.pt2` beside the model file, which `python -m
+maskattn_export.program` writes: the same network with the same weights, uint8 image to labels.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskattn_edge.contract.errors import EngineError, ModelFileError
+from maskattn_edge.contract.model_file import ModelFile
+from maskattn_edge.engines import Engine
+from maskattn_edge.optional import require
+
+
+class PyTorchEngine(Engine):
+    """Runs the program eagerly, on the GPU where PyTorch finds one.
+
+    Args:
+        file: the model file that the program lies beside.
+        threads: CPU threads for one frame; None takes all cores that this process may use.
+
+    Raises:
+        MissingDependencyError: PyTorch is not installed.
+        ModelFileError: there is no program, or PyTorch refuses it.
+    """
+
+    name = "pytorch"
+
+    def __init__(self, file: ModelFile, *, threads: int | None = None) -> None:
+        super().__init__(file)
+        path = _program_path(file.path)
+        torch: Any = require("torch", purpose=f"the engine {self.name}", extra="peers")
+        self._torch = torch
+        self.threads = threads or len(os.sched_getaffinity(0))
+        torch.set_num_threads(self.threads)
+        self._gpu = bool(torch.cuda.is_available())
+        self._where = torch.device("cuda" if self._gpu else "cpu")
+        self._events: tuple[Any, Any] | None = None
+        self._program = self._prepared(_load(torch, path).to(self._where))
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        version = f"PyTorch {self._torch.__version__}"
+        if self._gpu:
+            return f"{self._torch.cuda.get_device_name()}, {version}"
+        return f"CPU, {self.threads} thread{'s' * (self.threads != 1)}, {version}"
+
+    def measure_gpu(self) -> None:
+        """Time frames by CUDA's events, where there is a GPU."""
+        if self._gpu:
+            create = self._torch.cuda.Event
+            self._events = create(enable_timing=True), create(enable_timing=True)
+
+    def _prepared(self, program: Any) -> Any:  # noqa: ANN401 - PyTorch is optional
+        return program
+
+    def _run(self, image_nhwc: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
+        names = [port.name for port in self.file.outputs]
+        try:
+            with self._torch.inference_mode():
+                if self._events is not None:
+                    self._events[0].record()
+                image = self._torch.from_numpy(np.ascontiguousarray(image_nhwc)).to(self._where)
+                answer = self._program(image)
+                parts = answer if isinstance(answer, tuple) else (answer,)
+                found = [part.to("cpu").numpy() for part in parts]
+                self._read_events()
+        except Exception as error:  # PyTorch and its compilers raise many kinds
+            raise EngineError(f"PyTorch failed: {str(error).strip().splitlines()[0]}") from error
+        return dict(zip(names, found, strict=True))
+
+    def _read_events(self) -> None:
+        if self._events is not None:
+            before, after = self._events
+            after.record()
+            after.synchronize()
+            self.gpu_ms = float(before.elapsed_time(after))
+
+
+class CompiledEngine(PyTorchEngine):
+    """Runs the program through torch.compile; the first frame compiles, for a minute or more.
+
+    Arguments and errors as for `PyTorchEngine`.
+    """
+
+    name = "torch-compile"
+
+    def _prepared(self, program: Any) -> Any:  # noqa: ANN401
+        return self._torch.compile(program, dynamic=False)
+
+
+def _program_path(model: Path) -> Path:
+    path = model.with_suffix(".pt2")
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path}: no such file; write it with `python -m maskattn_export.program CHECKPOINT "
+            f"{path.name}`"
+        )
+    return path
+
+
+def _load(torch: Any, path: Path) -> Any:  # noqa: ANN401
+    try:
+        return torch.export.load(path).module()
+    except Exception as error:  # its exception types are not public
+        raise ModelFileError(f"{path}: PyTorch refuses it: {str(error).splitlines()[0]}") from error

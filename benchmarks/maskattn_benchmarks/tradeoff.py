@@ -1,0 +1,104 @@
+"""Accuracy against latency, a bubble for memory: the one picture that peers are compared in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from maskattn_benchmarks import plots
+from maskattn_benchmarks.percentiles import percentile
+from maskattn_benchmarks.results import Run
+
+WIDTH, HEIGHT = 760, 380
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 22, 16, 70
+_BAND = 40
+"""Height of the row for runs without a score, below the axis of scores."""
+
+_LARGEST = 26.0
+"""Radius of the bubble with the most memory; areas are in proportion."""
+
+
+def score(run: Run) -> float | None:
+    """The run's main score on the grid in percent: PQ, AP or mIoU; None where there is none."""
+    grid = run.accuracy.grid if run.accuracy else {}
+    found = [grid[key] for key in ("pq", "ap", "miou") if grid.get(key) is not None]
+    return None if not found else 100 * float(found[0] or 0)
+
+
+def tradeoff_plot(runs: Sequence[Run]) -> str:
+    """Inline SVG of all runs with timed frames and measured memory; empty if there are none.
+
+    x is the median from frame to grid labels, logarithmic; runs without a score (random weights)
+    lie in a row of their own, hollow. A bubble's area is the process's peak memory.
+    """
+    shown = [(index, run) for index, run in enumerate(runs) if len(run.steady) and run.memory]
+    if not shown:
+        return ""
+    latency = [percentile(run.steady.of("host_to_host"), 500) for _, run in shown]
+    low, high = min(latency) / 1.6, max(latency) * 1.6
+    x = plots.Axis(math.log10(low), math.log10(high), _LEFT, WIDTH - _RIGHT)
+    bottom = HEIGHT - _BOTTOM - _BAND
+    scores = [found for _, run in shown if (found := score(run)) is not None]
+    margin = max(2.0, 0.25 * (max(scores) - min(scores))) if scores else 1.0
+    y = plots.Axis(
+        max(0.0, min(scores, default=0) - margin), max(scores, default=1) + margin, bottom, _TOP
+    )
+    most = max(run.memory.peak for _, run in shown if run.memory)
+    body = [_grid(y) if scores else "", _ticks(x, low, high)]
+    for (index, run), at in sorted(zip(shown, latency, strict=True), key=lambda e: -_peak(e[0][1])):
+        found = score(run)
+        place = bottom + _BAND / 2 + 6 if found is None else y(found)
+        radius = max(3.0, _LARGEST * math.sqrt(_peak(run) / most))
+        body.append(_bubble(x(math.log10(at)), place, radius, plots.color(index), run, found))
+    body.append(_captions())
+    title = "Accuracy against latency, a bubble for memory"
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(body)}</svg>'
+    )
+
+
+def _peak(run: Run) -> float:
+    return run.memory.peak if run.memory else 0.0
+
+
+def _bubble(x: float, y: float, radius: float, fill: str, run: Run, found: float | None) -> str:
+    """A circle that names itself when pointed at; hollow where there is no score."""
+    opacity = "0.15" if found is None else "0.55"
+    name = f"{run.name}: {_peak(run):.0f} MiB"
+    return (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{fill}" fill-opacity="{opacity}"'
+        f' stroke="{fill}" stroke-width="1.5"><title>{escape(name)}</title></circle>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.8" fill="{fill}"/>'
+    )
+
+
+def _grid(y: plots.Axis) -> str:
+    return "".join(
+        f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}" '
+        f'class="grid" stroke="#e4e4e4"/>'
+        f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
+        for value in y.ticks()
+    )
+
+
+def _ticks(x: plots.Axis, low: float, high: float) -> str:
+    at = HEIGHT - _BOTTOM + 14
+    return "".join(
+        f'<line x1="{x(math.log10(value)):.1f}" x2="{x(math.log10(value)):.1f}" y1="{at}" '
+        f'y2="{at + 4}" class="tick" stroke="#888"/>'
+        f'<text x="{x(math.log10(value)):.1f}" y="{at + 18}" text-anchor="middle">{value:g}</text>'
+        for value in plots.log_ticks(low, high)
+    )
+
+
+def _captions() -> str:
+    middle = (HEIGHT - _BOTTOM - _BAND + _TOP) / 2
+    row = HEIGHT - _BOTTOM - _BAND + 6
+    return (
+        f'<text x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">'
+        f'score, %</text><line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{row}" y2="{row}" '
+        f'class="tick" stroke="#888"/><text x="{_LEFT}" y="{row + 14}">not scored</text>'
+        f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 14}" text-anchor="middle">ms from frame to '
+        "grid labels, median, logarithmic; area of a bubble: peak memory</text>"
+    )
