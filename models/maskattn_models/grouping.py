@@ -150,7 +150,7 @@ class Grouping(nn.Module):
         score = used * peak.sigmoid() * votes.amax(2) / area.clamp(min=1 / _AREA_UNIT)
         row = used * (self.row.flatten() + 1)
         both = torch.stack([row.gather(1, nearest), kind.to(row.dtype).gather(1, nearest)], 1)
-        both = self._enlarged(both.unflatten(2, (self.height, self.width)), mode="nearest")  # type: ignore[no-untyped-call]
+        both = self._enlarged(both.view(-1, 2, self.height, self.width), mode="nearest")
         number = both[:, 0] * on_thing  # (B, H, W)
         label = torch.where(number > 0, both[:, 1], label.to(number.dtype))
         # Casts come last: TensorRT has uint8 at a graph's ends only.
@@ -167,7 +167,7 @@ class Grouping(nn.Module):
         coarse = F.avg_pool2d(logits, _VOTERS).flatten(2).transpose(1, 2)  # (B, M, C)
         # Over the last axis: over another one ONNX Runtime takes twenty times as long.
         chances = coarse.softmax(2) * (_VOTERS * _VOTERS / _AREA_UNIT)
-        part = member.unflatten(2, (self.height, self.width))  # type: ignore[no-untyped-call]
+        part = member.view(-1, ROWS, self.height, self.width)
         return F.avg_pool2d(part, _VOTERS).flatten(2) @ chances * self.thing
 
     def _peaks(self, centre: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-STUDIES = Path(__file__).parents[3] / "models" / "studies"
+STUDIES = Path(__file__).parents[2] / "models" / "studies"
 
 
 @pytest.fixture(scope="module")
