@@ -22,7 +22,10 @@ _KERNEL = "_kernel_time"
 
 @dataclass(frozen=True, kw_only=True)
 class LayerTime:
-    """One node after ONNX Runtime's fusions: median milliseconds of a frame."""
+    """One layer after a back end's fusions: median milliseconds of a frame.
+
+    `operator` is its kind; empty where its name says it.
+    """
 
     name: str
     operator: str

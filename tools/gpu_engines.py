@@ -23,6 +23,7 @@ from maskattn_edge.engines.tensorrt import (
     EngineCache,
     PlanEngine,
     build_engine,
+    plan_layer_times,
     this_machine,
 )
 from maskattn_edge.latency import LatencySettings, time_frames
@@ -37,6 +38,8 @@ def measured(path: Path, cache: EngineCache) -> dict[str, Any]:
     engine = build_engine(file, BuildOptions(), cache, this_machine()).engine
     image = np.zeros((1, file.spec.input.height, file.spec.input.width, 3), np.uint8)
     facts: dict[str, Any] = {"model": path.name, "sidecar": msgspec.to_builtins(engine.sidecar)}
+    layers = plan_layer_times(engine.plan)
+    facts["layers"] = [{"name": one.name, "ms": round(one.frame_ms, 5)} for one in layers]
     for name, graph in (("graph", True), ("enqueue", False)):
         with PlanEngine(file, engine.plan, graph=graph) as opened:
             samples = time_frames(lambda e=opened: e.infer(image), TIMING)

@@ -21,7 +21,11 @@ def inspect(
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     layers: Annotated[
         bool,
-        typer.Option("--layers", help="Also run it on the CPU and list the time of each layer."),
+        typer.Option(
+            "--layers",
+            help="Also run it and list the time of each layer: of a model file on the CPU, of an "
+            "engine on the GPU.",
+        ),
     ] = False,
 ) -> None:
     """Show what a model file says of itself, and what each block costs.
@@ -31,14 +35,11 @@ def inspect(
 
     Example: maskattn-edge inspect model.onnx --json
     """
-    from maskattn_edge.contract.errors import UsageError
     from maskattn_edge.contract.model_file import read_model_file
     from maskattn_edge.models import find_model
 
     if model.suffix == ".plan":
-        if layers:
-            raise UsageError("layers are timed for model files (.onnx), not for engines")
-        _show(plan_facts(model), json=json)
+        _show_plan(model, json=json, layers=layers)
         return
     from maskattn_edge.graph_facts import graph_facts
 
@@ -51,6 +52,18 @@ def inspect(
     _show(facts, json=False)
     for line in (*cost_lines(costs), *time_lines(times)):
         print(line)
+
+
+def _show_plan(plan: Path, *, json: bool, layers: bool) -> None:
+    facts, times = plan_facts(plan), []
+    if layers:
+        from maskattn_edge.engines.tensorrt import plan_layer_times
+
+        dla = facts["fingerprint"]["options"]["dla"]
+        times = plan_layer_times(plan.read_bytes(), dla=dla)
+    _show(facts | _times_as_data(times) if json else facts, json=json)
+    if not json:
+        print(*time_lines(times, where="TensorRT, GPU"), sep="\n")
 
 
 def model_facts(file: ModelFile) -> dict[str, Any]:
@@ -112,14 +125,14 @@ def cost_lines(costs: GraphFacts) -> list[str]:
     return lines
 
 
-def time_lines(times: list[LayerTime]) -> list[str]:
+def time_lines(times: list[LayerTime], *, where: str = "ONNX Runtime, CPU") -> list[str]:
     """A row per layer; none without times."""
     if not times:
         return []
     total = sum(one.frame_ms for one in times)
-    rows = [f"{one.name:<44} {one.operator:<20} {one.frame_ms:>8.3f}" for one in times]
-    heading = f"{'layer (ONNX Runtime, CPU)':<44} {'operator':<20} {'p50 ms':>8}"
-    return ["", heading, *rows, f"{'sum':<44} {'':<20} {total:>8.3f}"]
+    rows = [f"{one.name:<44} {one.operator:<20} {one.frame_ms:>8.4f}" for one in times]
+    heading = f"{f'layer ({where})':<44} {'operator':<20} {'p50 ms':>8}"
+    return ["", heading, *rows, f"{'sum':<44} {'':<20} {total:>8.4f}"]
 
 
 def _times(file: ModelFile) -> list[LayerTime]:
@@ -133,7 +146,13 @@ def _as_data(costs: GraphFacts, times: list[LayerTime]) -> dict[str, Any]:
 
     totals = ("operations", "parameters", "weight_bytes")
     data = asdict(costs) | {name: getattr(costs, name) for name in totals}
-    return {"graph": data} | ({"layer_times": [asdict(one) for one in times]} if times else {})
+    return {"graph": data} | _times_as_data(times)
+
+
+def _times_as_data(times: list[LayerTime]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {"layer_times": [asdict(one) for one in times]} if times else {}
 
 
 def _show(facts: dict[str, Any], *, json: bool) -> None:

@@ -18,6 +18,7 @@ from maskattn_edge.engines.tensorrt.cache import (
 )
 from maskattn_edge.engines.tensorrt.engine import TensorRTEngine
 from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, Fingerprint
+from maskattn_edge.engines.tensorrt.layers import plan_layer_times
 from maskattn_edge.engines.tensorrt.plan_engine import PlanEngine
 from maskattn_edge.engines.tensorrt.sidecar import Agreement, Sidecar
 from maskattn_edge.engines.tensorrt.toolchain import Toolchain, this_machine
@@ -37,6 +38,7 @@ __all__ = [
     "Toolchain",
     "build_engine",
     "default_cache_folder",
+    "plan_layer_times",
     "read_sidecar",
     "this_machine",
 ]

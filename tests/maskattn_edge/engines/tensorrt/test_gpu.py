@@ -27,6 +27,7 @@ from maskattn_edge.engines.tensorrt import (
     Miss,
     PlanEngine,
     build_engine,
+    plan_layer_times,
     this_machine,
 )
 from maskattn_edge.engines.tensorrt.activations import ACTIVATIONS
@@ -98,6 +99,13 @@ def test_graph_and_plain_enqueue_answer_alike(shipped):
         images = images_of(file) + [image[None] for image in reference_of(file).images]
         for image in images:
             np.testing.assert_array_equal(graph.infer(image).labels, plain.infer(image).labels)
+
+
+def test_the_layers_of_an_engine(shipped):
+    _, _, result, _ = shipped
+    times = plan_layer_times(result.engine.plan, frames=20, warmup=5)
+    assert 10 < len(times) <= result.engine.sidecar.measured.layers
+    assert all(one.frame_ms > 0 for one in times)
 
 
 def test_two_engines_in_one_process(shipped, tools, tiny_file, cache):

@@ -53,6 +53,14 @@ def test_the_gpus_own_time_lies_around_the_frame(make_driver, make_tensorrt, gra
     assert driver.open == []
 
 
+def test_layers_are_timed_frame_by_frame(make_driver, make_tensorrt):
+    driver = make_driver()
+    plan = load(driver, make_tensorrt, graph=False)
+    assert plan.profile(3) == {"stem": [0.5] * 3, "head": [1.5] * 3}
+    plan.close()
+    assert driver.open == []
+
+
 def test_a_refused_capture_falls_back_and_says_why(make_driver, make_tensorrt):
     driver = make_driver(captures=False)
     plan = load(driver, make_tensorrt)
