@@ -55,7 +55,7 @@ class Recipe:
     loss: Annotated[
         str,
         typer.Option(help="cross-entropy, cross-entropy+dice or cross-entropy+lovasz."),
-    ] = "cross-entropy"
+    ] = "cross-entropy+dice"
     cutmix: Annotated[
         float, typer.Option(help="Share of images that get a rectangle of another one.")
     ] = 0.5

@@ -24,6 +24,7 @@ import runs
 from maskattn_models.checkpoint import load_checkpoint
 
 BACKBONE = ("--backbone", "efficientnet-lite0")
+PLAIN = ("--loss", "cross-entropy")
 DICE = ("--loss", "cross-entropy+dice")
 
 
@@ -37,23 +38,24 @@ class Recipe:
 
 
 BASE = ("--attention", "masked", "--cutmix", "0")
-"""What the recipes were first compared with; each names it, so that defaults may change."""
+"""What the recipes were first compared with. Each names what it compares, so that defaults may
+change; those without BASE have no attention, and CutMix on half of the images."""
 
 RECIPES = (
-    Recipe(name="s", options=BASE),
+    Recipe(name="s", options=(*BASE, *PLAIN)),
     Recipe(name="s-dice", options=(*BASE, *DICE)),
     Recipe(name="s-lovasz", options=(*BASE, "--loss", "cross-entropy+lovasz")),
-    Recipe(name="s-cutmix", options=("--attention", "masked", "--cutmix", "0.5")),
-    Recipe(name="l", options=(*BASE, "--size", "l")),
-    Recipe(name="s-taught-by-l", options=BASE, teacher="l"),
-    Recipe(name="backbone", options=(*BASE, *BACKBONE)),
-    Recipe(name="backbone-random", options=(*BASE, *BACKBONE, "--no-pretrained")),
+    Recipe(name="s-cutmix", options=("--attention", "masked", "--cutmix", "0.5", *PLAIN)),
+    Recipe(name="l", options=(*BASE, *PLAIN, "--size", "l")),
+    Recipe(name="s-taught-by-l", options=(*BASE, *PLAIN), teacher="l"),
+    Recipe(name="backbone", options=(*BASE, *PLAIN, *BACKBONE)),
+    Recipe(name="backbone-random", options=(*BASE, *PLAIN, *BACKBONE, "--no-pretrained")),
     Recipe(name="backbone-dice", options=(*BASE, *BACKBONE, *DICE)),
-    Recipe(name="backbone-cutmix", options=("--attention", "masked", *BACKBONE)),
-    Recipe(name="s-taught-by-backbone", options=BASE, teacher="backbone"),
-    Recipe(name="s-plain"),
+    Recipe(name="backbone-cutmix", options=("--attention", "masked", *PLAIN, *BACKBONE)),
+    Recipe(name="s-taught-by-backbone", options=(*BASE, *PLAIN), teacher="backbone"),
+    Recipe(name="s-plain", options=PLAIN),
     Recipe(name="s-plain-dice", options=DICE),
-    Recipe(name="m-plain", options=("--size", "m")),
+    Recipe(name="m-plain", options=("--size", "m", *PLAIN)),
     Recipe(name="m-plain-dice", options=("--size", "m", *DICE)),
     Recipe(name="s-backbone-dice", options=(*BACKBONE, *DICE)),
     Recipe(name="m-backbone-dice", options=(*BACKBONE, "--size", "m", *DICE)),
