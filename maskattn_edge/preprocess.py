@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from maskattn_edge.area import shrink_by_area
 from maskattn_edge.contract.errors import ContractError
 from maskattn_edge.contract.spec import InputSpec
 
@@ -75,6 +76,8 @@ def scale_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np
     if image.shape[:2] == (height, width):
         return image
     shrinks = height <= image.shape[0] and width <= image.shape[1]
+    if shrinks and (shrunk := shrink_by_area(image, height, width)) is not None:
+        return shrunk
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), dtype=np.uint8)
 

@@ -12,6 +12,7 @@ from maskattn_edge.contract.errors import EngineError, ModelFileError
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.engines.engine import Engine
 from maskattn_edge.engines.openvino_argmax import replace_argmax
+from maskattn_edge.engines.openvino_split import split_convolutions
 from maskattn_edge.optional import require
 
 
@@ -43,7 +44,12 @@ class OpenVinoEngine(Engine):
             core = openvino.Core()
             model = core.read_model(file.data)
             replace_argmax(openvino, model)
+            split_convolutions(openvino, model)
             self._request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
+            size = file.spec.input
+            self._image = np.zeros((1, size.height, size.width, 3), np.uint8)
+            # Tensors that stay spare OpenVINO's Python part 0.04 ms a frame.
+            self._request.set_input_tensor(openvino.Tensor(self._image, shared_memory=True))
         except Exception as error:  # its exception types are not public
             reason = str(error).strip().splitlines()[-1]
             raise ModelFileError(f"{file.path}: OpenVINO refuses it: {reason}") from error
@@ -55,11 +61,14 @@ class OpenVinoEngine(Engine):
         return f"CPU, {self.threads} thread{'s' * (self.threads != 1)}"
 
     def _run(self, image_nhwc: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
+        np.copyto(self._image, image_nhwc)
         try:
-            answers = self._request.infer([image_nhwc])
+            self._request.infer()
+            return {
+                name: np.array(self._request.get_tensor(name).data) for name in self._outputs
+            }
         except Exception as error:  # its exception types are not public
             raise EngineError(f"OpenVINO failed: {str(error).splitlines()[0]}") from error
-        return {name: np.array(answers[name]) for name in self._outputs}
 
     def close(self) -> None:
         """Free the compiled model."""
