@@ -30,9 +30,7 @@ class _Plan:
     share: int
 
 
-def shrink_by_area(
-    image: NDArray[np.uint8], height: int, width: int
-) -> NDArray[np.uint8] | None:
+def shrink_by_area(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8] | None:
     """The mean of the area that each pixel covers, rounded to the nearest.
 
     Args:

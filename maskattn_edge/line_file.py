@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from types import TracebackType
+
+from maskattn_edge.closing import Closing
 
 
-class LineFile:
+class LineFile(Closing):
     """Writes each line at once: a reader sees it whole or not at all.
 
     Lines are appended, so the file may be cut or rotated by copying while it is open.
@@ -54,14 +55,3 @@ class LineFile:
         if self._owned:
             self._owned = False
             os.close(self._file)
-
-    def __enter__(self) -> LineFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

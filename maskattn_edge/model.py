@@ -5,27 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from maskattn_edge.closing import Closing
 from maskattn_edge.contract.errors import ContractError
 from maskattn_edge.contract.model_file import ModelFile, read_model_file
 from maskattn_edge.contract.spec import ModelSpec
 from maskattn_edge.engines import Engine, open_engine
 from maskattn_edge.engines.table import OnStep
 from maskattn_edge.frame import Frame
-from maskattn_edge.models import default_model
+from maskattn_edge.models import find_model
 from maskattn_edge.segmentation import Segmentation
 from maskattn_edge.segmenter import segment
 
 ColorOrder = Literal["BGR", "RGB"]
 
 
-class Model:
+class Model(Closing):
     """An open model: a picture in, its segmentation out. A context manager.
 
     The thread that opens a model is the one that may call and close it.
@@ -82,17 +82,6 @@ class Model:
             self._open = False
             self.engine.close()
 
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def open(
     model: str | Path | ModelFile | None = None,
@@ -107,7 +96,7 @@ def open(
     """Load a model, and run it once, so that the first picture takes no longer than the others.
 
     Args:
-        model: a model file; the shipped one if None.
+        model: a model file or the name of a model, as `run` takes it; the shipped one if None.
         engine: as `--engine` takes it: "auto", "fastest" or a name.
         threads: CPU threads for one picture; None takes all cores that this process may use.
         cache: folder of what engines keep on this device; the user's cache folder if None.
@@ -122,7 +111,7 @@ def open(
         EngineError: the named engine has no device here.
     """
     if not isinstance(model, ModelFile):
-        model = read_model_file(Path(model or default_model()))
+        model = read_model_file(find_model(None if model is None else Path(model)))
     opened = open_engine(
         model,
         backend=engine,

@@ -10,14 +10,13 @@ Source: Kirillov et al., Panoptic Segmentation, CVPR 2019. arxiv.org/abs/1801.00
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskattn_edge.contract.classes import IGNORE, ClassInfo
 from maskattn_edge.contract.errors import ContractError
-from maskattn_edge.preprocess import Resize, fit_labels
 from maskattn_edge.segmentation import Instances, Segmentation
 
 VOID = 0
@@ -80,16 +79,6 @@ class Segments:
     def areas(self) -> NDArray[np.int64]:
         """Pixels of each segment, (S,); 0 for one that is listed but covered."""
         return np.bincount(self.map.ravel(), minlength=len(self) + 1)[1:]
-
-
-def fit_segments(segments: Segments, *, height: int, width: int, resize: Resize) -> Segments:
-    """Scale segments into the network's grid: each cell takes the segment with the largest area.
-
-    The tables stay as they are, so that numbers keep their meaning; a segment that has no cell
-    left has area 0. Bars of a letterbox are void.
-    """
-    cells = fit_labels(segments.map, height=height, width=width, resize=resize, outside=VOID)
-    return replace(segments, map=cells)
 
 
 def segments_of(result: Segmentation) -> Segments:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
+from maskattn_edge.closing import Closing
 from maskattn_edge.frame import Frame
 from maskattn_edge.model import Model
 from maskattn_edge.model import open as open_model
@@ -20,7 +20,7 @@ from maskattn_edge.sources import Source, open_source
 _CAMERA_S = 3.0  # a camera that hangs longer is left to its daemon thread
 
 
-class Stream(Iterator[Segmentation]):
+class Stream(Closing, Iterator[Segmentation]):
     """The results of a source. An iterator and a context manager; one thread uses it.
 
     A thread of its own reads the source. Of a live one, each step takes the newest frame, however
@@ -98,17 +98,6 @@ class Stream(Iterator[Segmentation]):
             self._capture.join(_CAMERA_S)
         if self._owns:
             self._model.close()
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         """A loop that was left by `break` holds no camera."""

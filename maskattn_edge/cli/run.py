@@ -102,7 +102,8 @@ def run(
         typer.Option(metavar="X", min=0.01, help="Process at most so many frames per second."),
     ] = None,
     summary: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Also write the summary as JSON.")
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Write the summary, of a failing run too, as JSON."),
     ] = None,
     stats: Annotated[
         Path | None,
@@ -145,13 +146,11 @@ def run(
     )
     settings = Settings(max_frames=frames, max_fps=max_fps)
     file = read_model_file(find_model(model))
-    with _observers(stats, stats_every) as observers:
+    with _observers(stats, stats_every, summary) as observers:
         result = _run(
             file, uri, outputs, settings, observers, engine=engine, threads=threads, cache=cache
         )
-    _print(result, sys.stderr if jsonl == "-" else sys.stdout)
-    if summary is not None:
-        _write_summary(summary, result)
+        _print(result, sys.stderr if jsonl == "-" else sys.stdout)
     if result.interrupted and not result.live:
         raise typer.Exit(130)  # a file was not done to its end
 
@@ -211,14 +210,18 @@ def _run(
 
 
 @contextmanager
-def _observers(stats: Path | None, every_s: float) -> Iterator[list[Observer]]:
-    """The file of statistics, and systemd where this is one of its services."""
-    from maskattn_edge.pipeline import StatsFile, SystemdNotifier
+def _observers(
+    stats: Path | None, every_s: float, summary: Path | None
+) -> Iterator[list[Observer]]:
+    """Files of statistics and summary, and systemd where this is one of its services."""
+    from maskattn_edge.pipeline import StatsFile, SummaryFile, SystemdNotifier
 
     with ExitStack() as stack:
         observers: list[Observer] = []
         if stats is not None:
             observers.append(stack.enter_context(StatsFile(stats, every_s=every_s)))
+        if summary is not None:
+            observers.append(stack.enter_context(SummaryFile(summary)))
         notifier = SystemdNotifier.from_environment(os.environ)
         if notifier is not None:
             observers.append(stack.enter_context(notifier))
@@ -254,16 +257,6 @@ def status_text(progress: Progress) -> str:
         f"latency {progress.latency_ms:.1f} ms  age {progress.age_ms:.0f} ms  "
         f"dropped {progress.dropped}"
     )
-
-
-def _write_summary(path: Path, result: Summary) -> None:
-    from maskattn_edge.contract.atomic import write_text
-    from maskattn_edge.sinks.sink import cannot_write
-
-    try:
-        write_text(path, result.to_json() + "\n")
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def _print(result: Summary, stream: TextIO) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maskattn_edge.closing import Closing
 from maskattn_edge.contract.errors import ContractError, EngineError
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.contract.spec import ModelSpec
 from maskattn_edge.segmentation import Instances, Segmentation
 
 
-class Engine(ABC):
+class Engine(Closing, ABC):
     """A loaded model on one device. One thread opens, uses and closes it.
 
     Back ends implement `_run` and, where they hold memory, `close`.
@@ -74,17 +74,6 @@ class Engine(ABC):
 
     def close(self) -> None:  # noqa: B027 - most back ends have nothing to give back
         """Give back what the engine holds. It cannot be used afterwards."""
-
-    def __enter__(self) -> Engine:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _segmentation(outputs: dict[str, NDArray[np.generic]], spec: ModelSpec) -> Segmentation:

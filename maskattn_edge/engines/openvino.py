@@ -12,8 +12,8 @@ from maskattn_edge.contract.errors import EngineError, ModelFileError
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.engines.engine import Engine
 from maskattn_edge.engines.openvino_argmax import replace_argmax
+from maskattn_edge.engines.openvino_library import load_openvino
 from maskattn_edge.engines.openvino_split import split_convolutions
-from maskattn_edge.optional import require
 
 
 class OpenVinoEngine(Engine):
@@ -32,7 +32,7 @@ class OpenVinoEngine(Engine):
 
     def __init__(self, file: ModelFile, *, threads: int | None = None) -> None:
         super().__init__(file)
-        openvino = require("openvino", purpose="the engine openvino", extra="openvino")
+        openvino = load_openvino("the engine openvino")
         self.threads = threads or len(os.sched_getaffinity(0))
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -64,9 +64,7 @@ class OpenVinoEngine(Engine):
         np.copyto(self._image, image_nhwc)
         try:
             self._request.infer()
-            return {
-                name: np.array(self._request.get_tensor(name).data) for name in self._outputs
-            }
+            return {name: np.array(self._request.get_tensor(name).data) for name in self._outputs}
         except Exception as error:  # its exception types are not public
             raise EngineError(f"OpenVINO failed: {str(error).splitlines()[0]}") from error
 

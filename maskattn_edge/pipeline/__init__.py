@@ -7,6 +7,7 @@ from maskattn_edge.pipeline.settings import Settings
 from maskattn_edge.pipeline.stats import OutputStats, Stats
 from maskattn_edge.pipeline.stats_file import StatsFile
 from maskattn_edge.pipeline.summary import Dropped, OutputSummary, Progress, Summary
+from maskattn_edge.pipeline.summary_file import SummaryFile
 from maskattn_edge.pipeline.systemd import SystemdNotifier
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Stats",
     "StatsFile",
     "Summary",
+    "SummaryFile",
     "SystemdNotifier",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from typing import TypedDict
 
 from maskattn_edge.engines.engine import Engine
 from maskattn_edge.frame import Frame
@@ -15,8 +16,26 @@ from maskattn_edge.pipeline.reporter import Rates
 from maskattn_edge.pipeline.settings import Settings
 from maskattn_edge.pipeline.slot import Slot
 from maskattn_edge.pipeline.stats import Stats
+from maskattn_edge.pipeline.stop import Stop
 from maskattn_edge.pipeline.summary import Dropped, Progress, Summary
+from maskattn_edge.sources.losses import Losses
 from maskattn_edge.sources.source import Source
+
+
+class _Shared(TypedDict):
+    """What `Stats` and `Summary` both tell."""
+
+    seconds: float
+    source: str
+    live: bool
+    losses: Losses
+    model: str
+    engine: str
+    device: str
+    captured: int
+    processed: int
+    memory_mb: float
+    memory_peak_mb: float
 
 
 class Account:
@@ -61,20 +80,11 @@ class Account:
 
     def stats(self, now: float) -> Stats:
         """How the run stands; call it about once a second."""
-        captured, processed = self._capture.captured, self._meters.latency.count
-        capture_fps, fps = self._rates.per_second(now, captured, processed)
-        now_mb, peak_mb = resident_memory_mb()
+        shared = self._shared(now)
+        capture_fps, fps = self._rates.per_second(now, shared["captured"], shared["processed"])
         return Stats(
+            **shared,
             time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-            seconds=now - self.began,
-            source=self._source.describe(),
-            live=self._source.live,
-            losses=self._source.losses(),
-            model=self._engine.spec.name,
-            engine=self._engine.name,
-            device=self._engine.device,
-            captured=captured,
-            processed=processed,
             dropped=self._slot.dropped,
             capture_fps=capture_fps,
             fps=fps,
@@ -82,36 +92,43 @@ class Account:
             engine_ms=self._meters.engine.of_minute(now),
             age_ms=self._meters.age.of_minute(now),
             outputs=tuple(delivery.stats() for delivery in self._deliveries),
-            memory_mb=now_mb,
-            memory_peak_mb=peak_mb,
         )
 
-    def summary(self, now: float, *, interrupted: bool) -> Summary:
-        """What the run amounted to."""
-        seconds = now - self.began
-        captured = self._capture.captured
-        now_mb, peak_mb = resident_memory_mb()
+    def summary(self, now: float, stop: Stop) -> Summary:
+        """What the run amounted to, and how it ended."""
+        shared = self._shared(now)
         return Summary(
+            **shared,
+            interrupted=stop.interrupted,
+            error=None if stop.error is None else _one_line(stop.error),
+            dropped=Dropped(engine=self._slot.dropped, stop=self._slot.discarded),
+            capture_fps=_rate(shared["captured"], self._capture.seconds),
+            fps=_rate(shared["processed"], shared["seconds"]),
+            latency_ms=self._meters.latency.of_run(),
+            engine_ms=self._meters.engine.of_run(),
+            age_ms=self._meters.age.of_run(),
+            outputs=tuple(delivery.summary() for delivery in self._deliveries),
+        )
+
+    def _shared(self, now: float) -> _Shared:
+        memory_mb, memory_peak_mb = resident_memory_mb()
+        return _Shared(
+            seconds=now - self.began,
             source=self._source.describe(),
             live=self._source.live,
             losses=self._source.losses(),
             model=self._engine.spec.name,
             engine=self._engine.name,
             device=self._engine.device,
-            interrupted=interrupted,
-            seconds=seconds,
-            captured=captured,
+            captured=self._capture.captured,
             processed=self._meters.latency.count,
-            dropped=Dropped(engine=self._slot.dropped, stop=self._slot.discarded),
-            capture_fps=_rate(captured, self._capture.seconds),
-            fps=_rate(self._meters.latency.count, seconds),
-            latency_ms=self._meters.latency.of_run(),
-            engine_ms=self._meters.engine.of_run(),
-            age_ms=self._meters.age.of_run(),
-            outputs=tuple(delivery.summary() for delivery in self._deliveries),
-            memory_mb=now_mb,
-            memory_peak_mb=peak_mb,
+            memory_mb=memory_mb,
+            memory_peak_mb=memory_peak_mb,
         )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _rate(count: int, seconds: float) -> float:

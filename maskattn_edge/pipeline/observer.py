@@ -25,4 +25,4 @@ class Observer:
         """The run ends; the sinks still write what they have."""
 
     def ended(self, summary: Summary) -> None:
-        """The run is over, and did not fail."""
+        """The run is over; `summary.error` says why, where it failed."""

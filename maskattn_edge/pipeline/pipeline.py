@@ -97,11 +97,11 @@ class Pipeline:
             except KeyboardInterrupt:
                 self._abort()
                 raise
-        if self._stop.error is not None:
-            raise self._stop.error
-        summary = self._account.summary(self._clock(), interrupted=self._stop.interrupted)
+        summary = self._account.summary(self._clock(), self._stop)
         for observer in self._observers:
             observer.ended(summary)
+        if self._stop.error is not None:
+            raise self._stop.error
         return summary
 
     def _delivery(self, sink: Sink) -> Delivery:

@@ -1,7 +1,7 @@
 """`--stats FILE`: how a run stands, one JSON object per line, every few seconds.
 
-The lines hold the fields of `Stats` after `"kind": "stats"`; the last one, where the run did not
-fail, those of `Summary` after `"kind": "summary"`.
+The lines hold the fields of `Stats` after `"kind": "stats"`; the last one
+those of `Summary` after `"kind": "summary"`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import warnings
 from pathlib import Path
 
+from maskattn_edge.closing import Closing
 from maskattn_edge.contract.errors import ContractError, MaskAttnWarning
 from maskattn_edge.line_file import LineFile
 from maskattn_edge.pipeline.observer import Observer
@@ -19,7 +20,7 @@ from maskattn_edge.pipeline.summary import Summary
 from maskattn_edge.sinks.sink import cannot_write
 
 
-class StatsFile(Observer):
+class StatsFile(Observer, Closing):
     """Writes the lines. A context manager.
 
     A disk that is full does not end a run: lines are left out, with one warning, until there is
@@ -66,9 +67,3 @@ class StatsFile(Observer):
     def close(self) -> None:
         """Close the file; may be called twice."""
         self._file.close()
-
-    def __enter__(self) -> StatsFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -63,6 +63,7 @@ class Summary:
         engine: name of the back end.
         device: where the engine ran.
         interrupted: whether a signal ended the run.
+        error: why the run failed, in one line; None where it did not.
         seconds: from the start of capture until every output was closed.
         captured: frames read from the source.
         processed: frames that the engine segmented.
@@ -84,6 +85,7 @@ class Summary:
     engine: str
     device: str
     interrupted: bool
+    error: str | None
     seconds: float
     captured: int
     processed: int

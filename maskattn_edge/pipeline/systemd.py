@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from maskattn_edge.closing import Closing
 from maskattn_edge.pipeline.observer import Observer
 from maskattn_edge.pipeline.stats import Stats
 
 
-class SystemdNotifier(Observer):
+class SystemdNotifier(Observer, Closing):
     """Tells systemd READY, WATCHDOG, STATUS and STOPPING.
 
     The watchdog is fed by the engine's thread: an engine or an output that hangs starves it, and
@@ -81,9 +82,3 @@ class SystemdNotifier(Observer):
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
-
-    def __enter__(self) -> SystemdNotifier:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

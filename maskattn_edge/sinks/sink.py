@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 from abc import ABC, abstractmethod
-from types import TracebackType
 
+from maskattn_edge.closing import Closing
 from maskattn_edge.contract.errors import SinkError
 from maskattn_edge.frame import Frame
 from maskattn_edge.segmentation import Segmentation
 
 
-class Sink(ABC):
+class Sink(Closing, ABC):
     """Takes results, one after the other. A context manager.
 
     One thread writes and closes it, which need not be the thread that made it.
@@ -48,17 +48,6 @@ class Sink(ABC):
         Raises:
             SinkError: it cannot be completed.
         """
-
-    def __enter__(self) -> Sink:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def cannot_write(what: object, error: OSError) -> SinkError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from pathlib import Path
-from types import TracebackType
 
+from maskattn_edge.closing import Closing
 from maskattn_edge.frame import Frame
 from maskattn_edge.sources.losses import NO_LOSSES, Losses
 
 
-class Source(ABC):
+class Source(Closing, ABC):
     """Frames, one after the other. A context manager; one thread reads it.
 
     `live`: frames come at their own pace, and the newest counts; otherwise every frame counts.
@@ -48,14 +48,3 @@ class Source(ABC):
 
     def close(self) -> None:  # noqa: B027 - some sources hold nothing
         """Give back the device or file; may be called twice."""
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

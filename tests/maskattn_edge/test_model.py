@@ -36,6 +36,13 @@ def test_a_result_lies_in_its_picture(model):
     assert result.times.taken <= result.times.prepared <= result.times.inferred
 
 
+def test_a_model_is_opened_by_its_name():
+    with maskattn_edge.open("default", engine="onnxruntime", threads=1) as opened:
+        assert opened.engine.file.path == maskattn_edge.default_model()
+    with pytest.raises(ModelFileError, match="no-such-model: no such file, and no model of this"):
+        maskattn_edge.open("no-such-model")
+
+
 def test_the_order_of_the_channels(model):
     image = picture((200, 0, 0))
     assert model(image, colors="RGB").mask("red").all()

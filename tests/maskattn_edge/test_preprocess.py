@@ -1,10 +1,12 @@
 """Frames into the network's grid and labels back."""
 
+import cv2
 import numpy as np
 import pytest
 
+from maskattn_edge.area import shrink_by_area
 from maskattn_edge.contract.errors import ContractError
-from maskattn_edge.preprocess import PAD, fit, fit_labels, geometry, unfit_labels
+from maskattn_edge.preprocess import PAD, fit, fit_labels, geometry, scale_image, unfit_labels
 
 
 def test_stretch_fills_the_input():
@@ -26,6 +28,34 @@ def test_shrinking_averages_by_area():
     image[::2] = 200
     small, _ = fit(image, height=2, width=2, resize="stretch")
     np.testing.assert_array_equal(small, 100)
+
+
+SIZES = [(480, 640), (45, 60), (48, 96), (15, 15), (7, 12), (9, 4), (48, 37), (720, 1280)]
+GRIDS = [(128, 128), (4, 12), (12, 12), (5, 4), (4, 4)]
+SHRINKING = [
+    (size, grid) for size in SIZES for grid in GRIDS if size[0] > grid[0] and size[1] > grid[1]
+]
+
+
+@pytest.mark.parametrize(("size", "grid"), SHRINKING)
+def test_shrinking_is_opencv_by_area_in_every_pixel(size, grid):
+    for high in (2, 256):  # of 0 and 1 alone, many means lie close to a half
+        image = np.random.default_rng(0).integers(0, high, (*size, 3)).astype(np.uint8)
+        for part in (image, image[1:, 1:]):  # the second is not one piece of memory
+            expected = cv2.resize(part, grid[::-1], interpolation=cv2.INTER_AREA)
+            np.testing.assert_array_equal(scale_image(part, *grid), expected)
+
+
+def test_which_sizes_shrink_by_matrix_products():
+    def done(height, width, *grid, channels=3):
+        image = np.zeros((height, width, channels), np.uint8)
+        return shrink_by_area(image if channels > 1 else image[..., 0], *grid) is not None
+
+    assert done(480, 640, 128, 128)
+    assert not done(480, 640, 96, 128)  # whole numbers both ways
+    assert not done(480, 600, 128, 128)  # 600 / 128 is no whole number
+    assert not done(720, 1280, 128, 128)  # a mean can lie halfway
+    assert not done(480, 640, 128, 128, channels=1)
 
 
 def test_labels_take_the_largest_area():

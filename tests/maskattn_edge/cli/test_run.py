@@ -124,7 +124,12 @@ def wrong_cases() -> dict[str, tuple[list[str], int, str]]:
         "save": ([*good, "--save", "{}/a.png/o.mp4"], 1, "cannot be written"),
         "masks": ([*good, "--masks", "{}/a.png/m"], 1, "cannot be written"),
         "jsonl": ([*good, "--jsonl", "{}/a.png/o.jsonl"], 1, "cannot be written"),
-        "summary": ([*good, "--summary", "{}/a.png/s.json"], 1, "cannot be written"),
+        "summary": (
+            # found before the camera is opened
+            ["{}/tiny.onnx", "--camera", "97", "--summary", "{}/a.png/s.json"],
+            1,
+            "cannot be written",
+        ),
         "suffix": ([*good, "--save", "{}/o.gif"], 2, "must end in one of"),
         "engine": ([*good, "--engine", "abacus"], 2, "unknown engine 'abacus'"),
         "opacity": ([*good, "--opacity", "1.5"], 2, "--opacity"),

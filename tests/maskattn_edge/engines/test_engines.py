@@ -89,13 +89,13 @@ def test_unknown_engine(brightest):
 
 
 def test_auto_says_what_it_passed_over(brightest, monkeypatch):
-    def missing(module, *, purpose, extra):
-        raise MissingDependencyError(f"{purpose} needs {module}: pip install it")
+    def missing(purpose):
+        raise MissingDependencyError(f"{purpose} needs openvino: pip install it")
 
     def broken():
         raise EngineError("no NVIDIA GPU can be used")
 
-    monkeypatch.setattr("maskattn_edge.engines.openvino.require", missing)
+    monkeypatch.setattr("maskattn_edge.engines.openvino.load_openvino", missing)
     monkeypatch.setattr("maskattn_edge.engines.tensorrt.engine.this_machine", broken)
     monkeypatch.setattr("maskattn_edge.engines.ort_gpu.gpu_facts", broken)
     skipped = []

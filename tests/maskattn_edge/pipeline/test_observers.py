@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from maskattn_edge.contract.errors import ContractError, MaskAttnWarning, SinkError, SourceError
 from maskattn_edge.engines import open_engine
-from maskattn_edge.pipeline import Observer, OutputStats, Pipeline, Stats, StatsFile
+from maskattn_edge.pipeline import Observer, OutputStats, Pipeline, Stats, StatsFile, SummaryFile
 from maskattn_edge.pipeline import SystemdNotifier as Systemd
 from maskattn_edge.pipeline.figures import Percentiles, Window
 from maskattn_edge.pipeline.meters import Meter
@@ -124,11 +125,33 @@ def test_observers_and_sinks_are_told_the_same(engine):
     assert sink.seen == [json.loads(json.dumps(stats.as_dict())) for stats in diary.told]
 
 
-def test_a_run_that_fails_is_stopping_but_has_no_end(engine):
+def test_a_run_that_fails_ends_with_the_reason(engine):
     diary = Diary()
     with pytest.raises(SourceError, match="cable"):
         Pipeline(Frames(3, broken=True), engine, observers=[diary]).run()
-    assert [call for call in diary.order() if call != "alive"] == ["ready", "stopping"]
+    assert diary.order()[-2:] == ["stopping", "ended"]
+    assert diary.summary.error == "the cable broke"
+    assert (diary.summary.captured, diary.summary.interrupted) == (3, False)
+
+
+def test_the_summary_is_a_file_of_a_run_that_failed_too(engine, tmp_path):
+    path = tmp_path / "made" / "s.json"
+    for broken, error in ((False, None), (True, "the cable broke")):
+        with suppress(SourceError), SummaryFile(path) as file:
+            Pipeline(Frames(3, broken=broken), engine, observers=[file]).run()
+        told = json.loads(path.read_text())
+        assert (told["error"], told["captured"]) == (error, 3)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_summary_that_cannot_be_written_is_found_before_the_run(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path, tmp_path / "file" / "s.json"):
+        with pytest.raises(SinkError, match="cannot be written"):
+            SummaryFile(path)
+    with SummaryFile(tmp_path / "s.json"):
+        pass  # no run, no summary
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_nobody_asks_no_thread(engine):
