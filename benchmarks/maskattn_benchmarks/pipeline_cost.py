@@ -6,7 +6,9 @@ cost      time and processor time of a frame, in a bare loop and in the pipeline
 camera    a camera of 30 frames/s: frame to labels, frame age
 overload  a source at 4 times the engine's rate: frame age against two periods and one frame
 memory    100,000 frames: growth of resident memory
-start     a new process: start to first labels, resident memory after 50 frames
+start     `maskattn-edge run` in a new process: start to first result, resident memory
+
+All parts take one to two minutes, and end with a table of what is promised and what was found.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskattn_benchmarks.harness import NullEngine
-from maskattn_benchmarks.process import measure_process
+from maskattn_benchmarks.promises import promise_table
+from maskattn_benchmarks.run_process import measure_run
 from maskattn_benchmarks.stand_ins import MemorySource, NullSink, SleepingEngine, camera_images
 from maskattn_edge.contract.atomic import write_text
 from maskattn_edge.contract.errors import MaskAttnError
@@ -178,6 +181,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         file = read_model_file(chosen.model or default_model())
         results = {part: _part(part, file, chosen) for part in chosen.parts or PARTS}
+        if not chosen.parts:
+            print("\n" + promise_table(results, device=_device(file, chosen)))
         if chosen.json is not None:
             write_text(chosen.json, json.dumps(results, indent=2) + "\n")
     except (MaskAttnError, OSError) as error:
@@ -198,7 +203,7 @@ def _part(part: str, file: ModelFile, chosen: argparse.Namespace) -> dict[str, o
     images = camera_images()
     with _engine(file, chosen) as engine:
         if part == "camera":
-            return _camera(engine, images, chosen.frames)
+            return _camera(engine, images, 3 * chosen.frames)
         measured: Cost | Overload = (
             pipeline_cost(engine, images, frames=chosen.frames)
             if part == "cost"
@@ -229,14 +234,20 @@ def _camera(engine: Engine, images: Images, frames: int) -> dict[str, object]:
 def _start(file: ModelFile, chosen: argparse.Namespace) -> dict[str, object]:
     with _engine(file, chosen) as engine:
         name = engine.name
-    found = [measure_process(file.path, name, chosen.threads) for _ in range(5)]
-    total = float(np.median([one.startup.total for one in found]))
-    resident = max(one.memory.peak for one in found)
+    images = camera_images()
+    found = [measure_run(file.path, name, chosen.threads, images) for _ in range(5)]
+    first_ms = float(np.median([one.first_ms for one in found]))
+    peak_mib = max(one.peak_mib for one in found)
     _say(
         "start",
-        f"{total:.0f} ms to first labels (median of 5), at most {resident:.0f} MiB, {name}",
+        f"{first_ms:.0f} ms to the first result (median of 5), at most {peak_mib:.0f} MiB, {name}",
     )
-    return {"first_labels_ms": total, "peak_mib": resident, "engine": name}
+    return {"first_result_ms": first_ms, "peak_mib": peak_mib, "engine": name}
+
+
+def _device(file: ModelFile, chosen: argparse.Namespace) -> str:
+    with _engine(file, chosen) as engine:
+        return f"{engine.name} on {engine.device}"
 
 
 def _say(part: str, line: str) -> None:
