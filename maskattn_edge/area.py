@@ -7,6 +7,7 @@ are two small matrix products: rows first, which leaves little to do for the col
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
@@ -41,24 +42,45 @@ def shrink_by_area(image: NDArray[np.uint8], height: int, width: int) -> NDArray
         images that are left to it: where the width does not shrink by a whole number, or where a
         mean can lie halfway between two values, so that rounding is a matter of taste.
     """
-    if image.ndim != 3 or not image.flags.c_contiguous:
+    if image.ndim != 3 or image.shape[2] != 3 or not image.flags.c_contiguous:
         return None
     plan = _plan(*image.shape[:2], height, width)
     if plan is None:
         return None
-    made, taken = plan.rows.shape
+    taken = plan.rows.shape[1]
     blocks = image.reshape(-1, taken, image.shape[1] * 3)
-    step = max(1, _CHUNK_VALUES // blocks[0].size)
-    numbers = np.empty((step, *blocks.shape[1:]), np.float32)
-    sums = np.empty((len(blocks), made * width, 3), np.float32)
+    numbers, lines, sums = _buffers(plan, blocks.shape, width)
+    step = len(numbers)
     for start in range(0, len(blocks), step):
-        chunk = blocks[start : start + step]
-        part = numbers[: len(chunk)]
-        np.copyto(part, chunk)
-        lines = np.matmul(plan.rows, part).reshape(-1, len(plan.columns))
-        np.matmul(lines, plan.columns, out=sums[start : start + step].reshape(-1, 3))
+        chunk, made = blocks[start : start + step], sums[start : start + step]
+        np.copyto(numbers[: len(chunk)], chunk)
+        np.matmul(plan.rows, numbers[: len(chunk)], out=lines[: len(chunk)])
+        pixels = lines[: len(chunk)].reshape(-1, len(plan.columns))
+        np.matmul(pixels, plan.columns, out=made.reshape(-1, 3))
     np.multiply(sums, np.float32(1 / plan.share), out=sums)
     return np.rint(sums, out=sums).astype(np.uint8).reshape(height, width, 3)
+
+
+class _Kept(threading.local):
+    """Of each thread, the buffers of the size that it shrank last: new ones cost a fifth more."""
+
+    of: tuple[object, ...] = ()
+    buffers: tuple[NDArray[np.float32], ...] = ()
+
+
+_kept = _Kept()
+
+
+def _buffers(plan: _Plan, blocks: tuple[int, ...], width: int) -> tuple[NDArray[np.float32], ...]:
+    """Some blocks as numbers, these with their rows added, and all sums."""
+    count, taken, values = blocks
+    if _kept.of != (plan, blocks, width):
+        step = min(count, max(1, _CHUNK_VALUES // (taken * values)))
+        made = len(plan.rows)
+        shapes = (step, taken, values), (step, made, values), (count, made * width, 3)
+        _kept.buffers = tuple(np.empty(shape, np.float32) for shape in shapes)
+        _kept.of = (plan, blocks, width)
+    return _kept.buffers
 
 
 @lru_cache(maxsize=16)

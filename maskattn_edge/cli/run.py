@@ -237,12 +237,13 @@ def _say(*lines: str) -> None:
 def _status_line(*, hidden: bool) -> Iterator[Callable[[Progress], None] | None]:
     """One line on stderr that follows the run; none where stderr is no terminal."""
     from rich.console import Console
-    from rich.live import Live
 
     console = Console(stderr=True)
     if hidden or not console.is_terminal:
         yield None
         return
+    from rich.live import Live
+
     with Live(console=console, auto_refresh=False, transient=True) as live:
         yield lambda progress: live.update(status_text(progress), refresh=True)
 

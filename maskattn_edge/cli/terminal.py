@@ -65,7 +65,6 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
 def phases() -> Iterator[Callable[[str, int, int], None]]:
     """One bar of the phase that is told of, (phase, done, total); else a line per new phase."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     seen: set[str] = set()
@@ -78,6 +77,8 @@ def phases() -> Iterator[Callable[[str, int, int], None]]:
     if not console.is_terminal:
         yield plainly
         return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
