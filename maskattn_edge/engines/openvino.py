@@ -37,6 +37,8 @@ class OpenVinoEngine(Engine):
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self.threads,
+            # Pinned to cores, a worker waits behind a decoder or sink that is at work on its own.
+            "ENABLE_CPU_PINNING": False,
             # The file decides the precision; left alone, it takes bf16 on some processors.
             "INFERENCE_PRECISION_HINT": "f32",
         }
