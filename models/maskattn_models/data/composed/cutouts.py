@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from maskattn_edge.preprocess import scale_image
 from maskattn_edge.segments import Segments
 from maskattn_models.data.composed.sources import Piece, name_of
+from maskattn_models.data.composed.touching import ClusterSizes, clusters_of
 from maskattn_models.data.dataset import DataSet, Sample
 from maskattn_models.data.generation import save
 from maskattn_models.data.pictures import load_segments
@@ -47,8 +49,11 @@ def cut_objects(
     *,
     rename: Callable[[str], str],
     progress: Callable[[int, int], None],
-) -> tuple[Piece, ...]:
+) -> tuple[tuple[Piece, ...], ClusterSizes]:
     """Store the usable objects of `samples` as BGRA pictures, in a fixed order.
+
+    Counts besides how many objects of a class touch each other in these photographs, be they
+    usable or not.
 
     Args:
         dataset: where the photographs lie.
@@ -66,35 +71,50 @@ def cut_objects(
     folder.mkdir(parents=True)
     searched = spread(samples, MAX_PHOTOGRAPHS)
     counts: Counter[str] = Counter()
+    clusters: dict[str, Counter[int]] = {}
     pieces: list[Piece] = []
-    for done, (sample, found) in enumerate(_all_cut(dataset, searched), start=1):
-        for number, label, picture in found:
-            name = rename(dataset.classes[label].name)
+    names = [rename(info.name) for info in dataset.classes]
+    for done, (sample, found) in enumerate(_all_cut(dataset, searched, names), start=1):
+        for name, size in found.clusters:
+            clusters.setdefault(name, Counter())[size] += 1
+        for number, label, picture in found.objects:
+            name = names[label]
             counts[name] += 1
             if counts[name] > MAX_OBJECTS:
                 continue
             file = f"objects/{split}/{len(pieces):06d}.png"
             save(parts / file, picture)
             source = f"{name_of(sample.image, dataset)}#{number}"
-            pieces.append(Piece(file=file, source=source, name=name))
+            kind = dataset.classes[label].name
+            pieces.append(Piece(file=file, source=source, name=name, kind=kind))
         progress(done, len(searched))
-    return tuple(pieces)
+    return tuple(pieces), {name: dict(sizes) for name, sizes in clusters.items()}
 
 
-Found = list[tuple[int, int, NDArray[np.uint8]]]
-"""Number of the segment, its class, and the cut-out, (h, w, 4) BGRA."""
+class _Found(NamedTuple):
+    """In a photograph.
+
+    Args:
+        objects: number of the segment, its class, and the cut-out, (h, w, 4) BGRA.
+        clusters: name and size of each cluster.
+    """
+
+    objects: list[tuple[int, int, NDArray[np.uint8]]]
+    clusters: list[tuple[str, int]]
 
 
-def _all_cut(dataset: DataSet, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Found]]:
+def _all_cut(
+    dataset: DataSet, samples: Sequence[Sample], names: Sequence[str]
+) -> Iterator[tuple[Sample, _Found]]:
     with ThreadPoolExecutor() as pool:
         for first in range(0, len(samples), _CHUNK):
             chunk = samples[first : first + _CHUNK]
             yield from zip(
-                chunk, pool.map(lambda sample: _cut_all(sample, dataset), chunk), strict=True
+                chunk, pool.map(lambda sample: _cut_all(sample, dataset, names), chunk), strict=True
             )
 
 
-def _cut_all(sample: Sample, dataset: DataSet) -> Found:
+def _cut_all(sample: Sample, dataset: DataSet, names: Sequence[str]) -> _Found:
     image, segments = load_segments(sample, dataset)
     found = []
     for number in range(1, len(segments) + 1):
@@ -104,7 +124,17 @@ def _cut_all(sample: Sample, dataset: DataSet) -> Found:
         picture = cut(image, segments, number)
         if picture is not None:
             found.append((number, label, picture))
-    return found
+    return _Found(found, _clusters(segments, dataset, names))
+
+
+def _clusters(segments: Segments, dataset: DataSet, names: Sequence[str]) -> list[tuple[str, int]]:
+    number = {name: index for index, name in enumerate(sorted(set(names)))}
+    kinds = [
+        number[names[label]] if dataset.classes[label].thing else -1
+        for label in segments.label.tolist()
+    ]
+    clusters = clusters_of(segments, np.array(kinds, np.int64))
+    return [(names[segments.label[members[0] - 1]], len(members)) for members in clusters]
 
 
 def cut(image: NDArray[np.uint8], segments: Segments, number: int) -> NDArray[np.uint8] | None:

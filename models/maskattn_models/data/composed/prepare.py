@@ -26,10 +26,11 @@ from maskattn_models.data.composed.stocking import (
     fill_stocks,
     joined_classes,
 )
+from maskattn_models.data.composed.touching import ClusterSizes
 from maskattn_models.data.generation import CHUNK, SPLITS, appearing, check_numbers, finished
 from maskattn_models.data.layouts import open_dataset
 
-VERSION = 1
+VERSION = 2
 """Raised when the same settings begin to give other pictures."""
 
 Counts = dict[str, dict[str, int]]
@@ -46,6 +47,8 @@ class Composition:
         objects: distinct objects to choose from, by split and class.
         instances: objects in the pictures, by split and class.
         left_out: classes with too few objects, with their number in all splits.
+        clusters: by class, how many objects touch each other in the photographs, which the
+            pictures follow.
     """
 
     images: dict[str, int]
@@ -53,6 +56,7 @@ class Composition:
     objects: Counts
     instances: Counts
     left_out: dict[str, int]
+    clusters: ClusterSizes
 
 
 def prepare_composed(
@@ -92,12 +96,13 @@ def prepare_composed(
     stuff = check_sources(photographs, backgrounds)
     with appearing(folder) as unfinished:
         parts = unfinished / PARTS
-        stocks = fill_stocks(photographs, backgrounds, parts, settings, told)
+        stocks, found = fill_stocks(photographs, backgrounds, parts, settings, told)
         names, left_out = choose_classes(stocks, settings.needed)
         classes = joined_classes(stuff, names)
         stocks = {split: _only(stock, names) for split, stock in stocks.items()}
         labels = {name: index for index, name in enumerate(names, start=len(stuff))}
-        write_plan(unfinished, Plan(labels=labels, stocks=stocks))
+        clusters = {name: found.get(name, {}) for name in names}
+        write_plan(unfinished, Plan(labels=labels, stocks=stocks, clusters=clusters))
         origins = _render_all(unfinished, settings, workers, told)
         result = Composition(
             images=settings.counts,
@@ -105,6 +110,7 @@ def prepare_composed(
             objects={split: _by_name(count_objects(stocks[split]), names) for split in SPLITS},
             instances={split: _by_name(_count(origins[split]), names) for split in SPLITS},
             left_out=left_out,
+            clusters=clusters,
         )
         sources = {"objects": photographs.name, "scenes": backgrounds.name}
         manifest = _manifest(result, settings, sources | {"parts_sha256": _digest(parts)})
@@ -181,6 +187,7 @@ def _manifest(
         "objects": result.objects,
         "instances": result.instances,
         "left_out": result.left_out,
+        "clusters": result.clusters,
     }
 
 

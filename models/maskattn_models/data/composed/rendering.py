@@ -11,9 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from maskattn_models.data.composed.composition import Cutout, compose
+from maskattn_models.data.composed.composition import compose
+from maskattn_models.data.composed.placement import Cast, Cutout
 from maskattn_models.data.composed.scenes import random_view
 from maskattn_models.data.composed.sources import Piece, Stock
+from maskattn_models.data.composed.touching import ClusterSizes
 from maskattn_models.data.generation import SPLITS, child_seed, save, until_stopped
 
 PARTS = ".parts"
@@ -23,10 +25,11 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 92)
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is composed: the parts by split, and the label of each class of objects."""
+    """What is composed: the parts by split, the label and the clusters of each class of objects."""
 
     labels: dict[str, int]
     stocks: dict[str, Stock]
+    clusters: ClusterSizes
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -62,20 +65,30 @@ def render(task: Task) -> tuple[Task, list[Origin]]:
     """Write the pictures of a task with their truth; the origin of each."""
     plan, split = _read_plan(task.folder), SPLITS[task.branch]
     parts, stock = task.folder / PARTS, plan.stocks[split]
-    cutouts = [
-        Cutout(
-            label=plan.labels[piece.name],
-            load=partial(_load, parts / piece.file, cv2.IMREAD_UNCHANGED),
-        )
-        for piece in stock.objects
-    ]
+    cast = _cast(plan, stock, parts)
     origins = []
     for index in until_stopped(task.count):
         number = task.first + index
         rng = np.random.default_rng(child_seed(task.seed, task.branch, number))
         scene = stock.scenes[int(rng.integers(len(stock.scenes)))]
-        origins.append(_write(task.folder, split, number, scene, cutouts, stock, rng))
+        origins.append(_write(task.folder, split, number, scene, cast, stock, rng))
     return task, origins
+
+
+def _cast(plan: Plan, stock: Stock, parts: Path) -> Cast:
+    cutouts = [
+        Cutout(
+            label=plan.labels[piece.name],
+            kind=piece.kind,
+            load=partial(_load, parts / piece.file, cv2.IMREAD_UNCHANGED),
+        )
+        for piece in stock.objects
+    ]
+    sizes = {
+        label: [size for size, count in plan.clusters.get(name, {}).items() for _ in range(count)]
+        for name, label in plan.labels.items()
+    }
+    return Cast(cutouts=cutouts, sizes=sizes)
 
 
 def _write(
@@ -83,14 +96,14 @@ def _write(
     split: str,
     number: int,
     scene: Piece,
-    cutouts: list[Cutout],
+    cast: Cast,
     stock: Stock,
     rng: np.random.Generator,
 ) -> Origin:
     path = folder / PARTS / scene.file
     image = _load(path, cv2.IMREAD_COLOR)
     labels = _load(path.with_suffix(".labels.png"), cv2.IMREAD_UNCHANGED)
-    made = compose(*random_view(image, labels, rng), cutouts, rng)
+    made = compose(*random_view(image, labels, rng), cast, rng)
     save(folder / "images" / split / f"{number:06d}.jpg", made.image, _JPEG)
     save(folder / "masks" / split / f"{number:06d}.png", made.labels)
     save(folder / "instances" / split / f"{number:06d}.png", made.instances)

@@ -22,12 +22,14 @@ class Piece(msgspec.Struct, frozen=True):
     """A cut-out or a scene that is stored: its file, and the picture that it comes from.
 
     `file` is relative to the folder of all parts; `source` to the data set, for an object with its
-    segment: "images/9.jpg#3". `name` is the object's class, empty for a scene.
+    segment: "images/9.jpg#3". `name` is the object's class, `kind` that in its photograph; both are
+    empty for a scene.
     """
 
     file: str
     source: str
     name: str = ""
+    kind: str = ""
 
 
 class Stock(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from maskattn_models.data.composed.grouping import group_of
 from maskattn_models.data.composed.scenes import store_scenes, stuff_of
 from maskattn_models.data.composed.settings import CompositionSettings
 from maskattn_models.data.composed.sources import Piece, Stock, share_out, source_splits
+from maskattn_models.data.composed.touching import ClusterSizes, joined_sizes
 from maskattn_models.data.dataset import DataSet
 from maskattn_models.data.generation import SPLITS
 
@@ -48,14 +49,14 @@ def fill_stocks(
     parts: Path,
     settings: CompositionSettings,
     told: Step,
-) -> dict[str, Stock]:
-    """Cut the objects and store the scenes of all splits in `parts`.
+) -> tuple[dict[str, Stock], ClusterSizes]:
+    """Cut the objects and store the scenes of all splits in `parts`; how objects touch in all.
 
     Raises:
         DataError: a file cannot be used, there are too few pictures, or a split has no scene.
         OSError: `parts` cannot be written.
     """
-    objects = _objects(photographs, parts, settings, told)
+    objects, clusters = _objects(photographs, parts, settings, told)
     views = source_splits(backgrounds)
     stocks = {}
     for split, count in settings.counts.items():
@@ -67,20 +68,23 @@ def fill_stocks(
                 "more: use other scenes"
             )
         stocks[split] = Stock(objects=objects[split], scenes=scenes)
-    return stocks
+    return stocks, clusters
 
 
 def _objects(
     photographs: DataSet, parts: Path, settings: CompositionSettings, told: Step
-) -> dict[str, tuple[Piece, ...]]:
+) -> tuple[dict[str, tuple[Piece, ...]], ClusterSizes]:
     cut = partial(cut_objects, photographs, rename=group_of if settings.grouped else str)
     if settings.keep_splits or set(SPLITS) <= set(photographs.splits):
-        return {
+        found = {
             split: cut(samples, parts, split, progress=partial(told, f"{split} objects"))
             for split, samples in source_splits(photographs).items()
         }
+        pieces = {split: own for split, (own, _) in found.items()}
+        return pieces, joined_sizes(sizes for _, sizes in found.values())
     every = [sample for samples in photographs.splits.values() for sample in samples]
-    return share_out(cut(every, parts, "all", progress=partial(told, "objects")))
+    own, sizes = cut(every, parts, "all", progress=partial(told, "objects"))
+    return share_out(own), joined_sizes([sizes])
 
 
 def choose_classes(
