@@ -23,7 +23,7 @@ MIN_SEEN = 0.35
 """Share of an object that is seen, at least."""
 
 _TRIES = 4
-_TRIES_BESIDE = 8
+_TRIES_BESIDE = 16
 _APART = 0.05, 1.0  # of those that touch, from middle to middle, by their mean width
 _MIDDLE = 0.03, 0.97  # of an object, by the width of the picture
 _HORIZON = 0.55  # feet stand below, by the height of the picture
@@ -96,7 +96,11 @@ def place(
 
 
 def _company(cast: Cast, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """The cluster and the cut-out of 3 to 8 objects, in no order; classes are equally likely."""
+    """The cluster and the cut-out of 3 to 8 objects, in no order; classes are equally likely.
+
+    The last cluster may go beyond the number that was drawn: cut short there, it would leave more
+    objects alone than the photographs do.
+    """
     by_label: dict[int, list[int]] = {}
     for index, cutout in enumerate(cast.cutouts):
         by_label.setdefault(cutout.label, []).append(index)
@@ -106,10 +110,10 @@ def _company(cast: Cast, rng: np.random.Generator) -> list[tuple[int, int]]:
     while len(company) < count:
         label = labels[int(rng.integers(len(labels)))]
         known = cast.sizes.get(label) or (1,)
-        size = min(known[int(rng.integers(len(known)))], count - len(company))
+        size = min(known[int(rng.integers(len(known)))], MOST - len(company))
         cluster = len(company)  # the number of its first member serves as its name
         company += [(cluster, one) for one in _alike(cast.cutouts, by_label[label], size, rng)]
-    return [company[index] for index in rng.permutation(count)]
+    return [company[index] for index in rng.permutation(len(company))]
 
 
 def _alike(

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskattn_models.data.composed.composition import compose
-from maskattn_models.data.composed.placement import Cast, Cutout
+from maskattn_models.data.composed.placement import MOST, Cast, Cutout
 from maskattn_models.data.composed.scenes import random_view
 from maskattn_models.data.composed.sources import Piece, Stock
-from maskattn_models.data.composed.touching import ClusterSizes
+from maskattn_models.data.composed.touching import ClusterSizes, shown_sizes
 from maskattn_models.data.generation import SPLITS, child_seed, save, until_stopped
 
 PARTS = ".parts"
@@ -85,8 +85,7 @@ def _cast(plan: Plan, stock: Stock, parts: Path) -> Cast:
         for piece in stock.objects
     ]
     sizes = {
-        label: [size for size, count in plan.clusters.get(name, {}).items() for _ in range(count)]
-        for name, label in plan.labels.items()
+        label: shown_sizes(plan.clusters.get(name, {}), MOST) for name, label in plan.labels.items()
     }
     return Cast(cutouts=cutouts, sizes=sizes)
 

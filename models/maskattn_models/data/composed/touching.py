@@ -83,3 +83,13 @@ def touching_share(sizes: dict[int, int]) -> float:
     """
     objects = sum(size * count for size, count in sizes.items())
     return 1 - sizes.get(1, 0) / objects if objects else float("nan")
+
+
+def shown_sizes(sizes: dict[int, int], most: int) -> list[int]:
+    """Each cluster's size, in order; one of more than `most` objects is seen in several parts.
+
+    >>> shown_sizes({1: 2, 11: 1}, most=8)
+    [1, 1, 8, 3]
+    """
+    parts = {size: [most] * (size // most) + [size % most] * (size % most > 0) for size in sizes}
+    return [part for size in sorted(sizes) for _ in range(sizes[size]) for part in parts[size]]
