@@ -1,11 +1,12 @@
 """What grouping can reach at most: perfect maps, made from the truth, scored as a network's are.
 
-    python models/studies/ceiling.py --data DIR
+    python models/studies/ceiling.py --data DIR [--like COMPOSED]
 
 For each image of a split the truth becomes what object heads learn (Gaussians at centres, offsets,
 logits that give the true classes, on the grid 1/2), goes through the grouping, and is scored on the
 network's grid and at the image's own size. Beside it stand the true labels with connected regions
-as objects: what a perfect semantic network would reach. Prints one table, in %.
+as objects: what a perfect semantic network would reach. --like takes the classes of another set,
+such as the super-categories of one that was composed of these photographs. Prints one table, in %.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documents use
 from numpy.typing import NDArray
+from renamed import renamed
 from torch import Tensor
 
 from maskattn_edge.contract.classes import IGNORE, ClassInfo, things_of
@@ -65,15 +67,19 @@ class PerfectNetwork:
 
     def objects(self, known: SampleTruth) -> Segmentation:
         """Of a panoptic network."""
+        maps = self.of(known)
+        labels, numbers, kinds, scores, boxes = (part[0].numpy() for part in self.grouping(maps))
+        found = Instances(map=numbers, label=kinds, score=scores, box=boxes)
+        return Segmentation(labels=labels, instances=found, spec=self._spec("panoptic"))
+
+    def of(self, known: SampleTruth) -> HeadMaps:
+        """What the heads learn of one sample, which has segments."""
         assert known.segments is not None
         size = self.input
         segments = fit_segments(
             known.segments, height=size.height, width=size.width, resize=size.resize
         )
-        maps = self.maps(self._labels(known), instance_map(segments, self.things))
-        labels, numbers, kinds, scores, boxes = (part[0].numpy() for part in self.grouping(maps))
-        found = Instances(map=numbers, label=kinds, score=scores, box=boxes)
-        return Segmentation(labels=labels, instances=found, spec=self._spec("panoptic"))
+        return self.maps(self._labels(known), instance_map(segments, self.things))
 
     def maps(self, labels: NDArray[np.uint8], instances: NDArray[np.uint8]) -> HeadMaps:
         """What the heads learn of one picture, (h, w) uint8 both, as if they gave just that."""
@@ -156,12 +162,15 @@ def main(words: list[str]) -> None:
     """Score and print."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="set with instances")
+    parser.add_argument("--like", type=Path, metavar="DIR", help="set whose classes are scored")
     parser.add_argument("--split", default="test")
     parser.add_argument("--height", type=int, default=128)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--limit", type=int, default=200, help="score at most so many images")
     given = parser.parse_args(words)
     dataset = open_dataset(given.data)
+    if given.like is not None:
+        dataset = renamed(dataset, open_dataset(given.like).classes)
     input = InputSpec(height=given.height, width=given.width)
     network = PerfectNetwork(dataset.classes, input)
     ways: dict[str, tuple[Answer, int]] = {"true maps, grouped": (network.objects, 1)}

@@ -167,6 +167,7 @@ def _spot_beside(
 ) -> _Spot | None:
     """Where an object touches one of its cluster; None where that has none, or no try found it."""
     mates = [number for number, item in enumerate(placed, start=1) if item.cluster == cluster]
+    with_them = np.isin(instances, mates)
     low, high = (share * instances.shape[1] for share in _MIDDLE)
     for _ in range(_TRIES_BESIDE if mates else 0):
         mate = placed[mates[int(rng.integers(len(mates)))] - 1]
@@ -176,7 +177,7 @@ def _spot_beside(
         if not low <= middle <= high:
             continue
         spot = _spot_at(mask, round(middle - mask.shape[1] / 2), depth, instances, rng)
-        if spot is not None and _touches(spot, np.isin(instances, mates)):
+        if spot is not None and _touches(spot, with_them):
             return spot
     return None
 

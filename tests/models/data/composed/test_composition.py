@@ -9,13 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskattn_edge.segments import Segments
-from maskattn_models.data.composed.composition import (
-    GRID,
-    MIN_CELLS,
-    MOST,
-    Cutout,
-    compose,
-)
+from maskattn_models.data.composed.composition import compose
 from maskattn_models.data.composed.compositor import (
     Sprite,
     cast_shadow,
@@ -26,7 +20,9 @@ from maskattn_models.data.composed.compositor import (
     paste,
 )
 from maskattn_models.data.composed.cutouts import cut
+from maskattn_models.data.composed.placement import MOST, Cast, Cutout, place
 from maskattn_models.data.composed.sources import Piece, share_out
+from maskattn_models.data.composed.touching import GRID, MIN_CELLS, clusters_of
 
 STUFF = 3
 
@@ -53,14 +49,15 @@ def made(picture: np.ndarray) -> np.ndarray:
 )
 def test_masks_and_instances_always_agree(seed, shapes):
     rng = np.random.default_rng(seed)
-    cutouts = []
+    cutouts, sizes = [], {}
     for label, height, width in shapes:
         picture = rng.integers(0, 256, (height, width, 4), np.uint8)
         picture[..., 3] = 255 * (cv2.blur(picture[..., 3], (9, 9)) > rng.integers(90, 140))
         cutouts.append(Cutout(label=label, load=partial(made, picture)))
+        sizes[label] = [1, MOST]
     scene = rng.integers(0, 256, (240, 320, 3), np.uint8)
     labels = rng.choice(np.array([0, 1, 2, 255], np.uint8), (240, 320))
-    result = compose(scene, labels, cutouts, rng)
+    result = compose(scene, labels, Cast(cutouts=cutouts, sizes=sizes), rng)
     numbers = [int(value) for value in np.unique(result.instances) if value]
     assert numbers == list(range(1, len(result.chosen) + 1))  # compact, none without pixels
     assert len(numbers) <= MOST
@@ -79,7 +76,8 @@ def test_the_same_seed_gives_the_same_picture():
     cutouts = [Cutout(label=5, load=partial(made, disc(80)))]
     scene, labels = np.full((240, 320, 3), 90, np.uint8), np.zeros((240, 320), np.uint8)
     first, again, other = (
-        compose(scene, labels, cutouts, np.random.default_rng(seed)) for seed in (1, 1, 2)
+        compose(scene, labels, Cast(cutouts=cutouts), np.random.default_rng(seed))
+        for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first.image, again.image)
     assert not np.array_equal(first.image, other.image)
@@ -87,12 +85,47 @@ def test_the_same_seed_gives_the_same_picture():
     assert (scene == 90).all()  # the source stays as it is
 
 
+def placed_sizes(sizes: list[int]) -> list[int]:
+    """Sizes of the clusters in twenty pictures of discs of two classes, one after the other."""
+    cutouts = [Cutout(label=label, load=partial(made, disc(100))) for label in (0, 0, 1, 1)]
+    cast = Cast(cutouts=cutouts, sizes={0: sizes, 1: sizes})
+    found = []
+    for seed in range(20):
+        placed, instances = place((240, 320), cast, np.random.default_rng(seed))
+        kind = np.array([cutouts[item.chosen].label for item in placed])
+        segments = Segments(map=instances.astype(np.uint16), label=kind.astype(np.uint8))
+        found += [len(members) for members in clusters_of(segments, kind)]
+    return found
+
+
+def test_objects_of_a_cluster_touch_each_other():
+    alone, together = placed_sizes([1]), placed_sizes([4])
+    assert np.mean(alone) < 1.6  # some meet by chance
+    assert np.mean(together) > 2.5
+    assert max(map(len, (alone, together))) == len(alone)
+
+
+def test_those_of_one_kind_stand_together():
+    kinds = "aabcc"
+    cutouts = [Cutout(label=0, kind=kind, load=partial(made, disc(60))) for kind in kinds]
+    cast = Cast(cutouts=cutouts, sizes={0: [2]})
+    for seed in range(20):
+        placed, _ = place((240, 320), cast, np.random.default_rng(seed))
+        clusters: dict[int, list[int]] = {}
+        for item in placed:
+            clusters.setdefault(item.cluster, []).append(item.chosen)
+        for chosen in clusters.values():
+            assert len(set(chosen)) == len(chosen)  # none twice
+            if len(chosen) == 2 and 2 not in chosen:  # "b" is alone of its kind
+                assert kinds[chosen[0]] == kinds[chosen[1]]
+
+
 def test_objects_stand_low_and_grow_towards_the_front():
     cutouts = [Cutout(label=5, load=partial(made, disc(200)))]
     scene, labels = np.full((240, 320, 3), 90, np.uint8), np.zeros((240, 320), np.uint8)
     feet, sides = [], []
     for seed in range(20):
-        result = compose(scene, labels, cutouts, np.random.default_rng(seed))
+        result = compose(scene, labels, Cast(cutouts=cutouts), np.random.default_rng(seed))
         rows, columns = np.nonzero(result.instances == 1)  # the nearest: nothing hides it
         if rows.max() < 239 and columns.min() > 0 and columns.max() < 319:
             feet.append(int(rows.max()))
