@@ -47,9 +47,8 @@ def read(network: LoadedNetwork, dataset: DataSet, sample: Sample) -> tuple[Tens
 
 def balance(network: LoadedNetwork, dataset: DataSet, samples: Sequence[Sample]) -> list[str]:
     """The cells of a split's row."""
-    image, labels, instances = (
-        torch.stack(part) for part in zip(*(read(network, dataset, one) for one in samples))
-    )
+    parts = [read(network, dataset, sample) for sample in samples]
+    image, labels, instances = (torch.stack(part) for part in zip(*parts, strict=True))
     thing = torch.zeros(256, 1)
     thing[list(things_of(network.classes))] = 1.0
     targets = object_targets(labels, instances, thing, scale=HEAD_SCALE)
@@ -67,8 +66,9 @@ def balance(network: LoadedNetwork, dataset: DataSet, samples: Sequence[Sample])
     missed = (maps.offset - targets.offset).norm(dim=1)[inside] * OFFSET_CELLS
     length = targets.offset.norm(dim=1)[inside] * OFFSET_CELLS
     chance = maps.centre[:, 0].sigmoid()[targets.heat > 0.999]
+    pairs = zip(losses, pulls, strict=True)
     return [
-        *(f"{loss.item():.2f} / {pull / pulls[0]:.1f}" for loss, pull in zip(losses, pulls)),
+        *(f"{loss.item():.2f} / {pull / pulls[0]:.1f}" for loss, pull in pairs),
         f"{missed.median().item():.1f} of {length.median().item():.1f}",
         f"{chance.median().item():.2f}",
     ]
@@ -84,7 +84,7 @@ def main(words: Sequence[str]) -> None:
     network, dataset = load_network(given.checkpoint), open_dataset(given.data)
     if network.module.grouping is None:
         parser.error(f"{given.checkpoint} tells no objects apart; give a panoptic checkpoint")
-    print("| loss / gradient | classes | centres | offsets | offsets miss by, cells | centres |")
+    print("| loss / gradient | classes | centres | offsets | miss, cells | chance at centres |")
     print("|---|" + "--:|" * 5)
     for split in ("train", "val"):
         row = balance(network, dataset, spread(dataset.split(split), given.limit))

@@ -91,6 +91,39 @@ def test_networks_are_drawn_beside_each_other(load_study, words, out, tmp_path, 
     assert "both.png" in capsys.readouterr().out
 
 
+def test_errors_are_told_apart(load_study, words, out, capsys):
+    data = words[words.index("--data") + 1]
+    load_study("object_errors").main([f"{out}/panoptic/seed0/best.pt", "--data", data, "--sweep"])
+    mixtures, classes, swept = capsys.readouterr().out.split("\n\n")[1:]
+    rows = {
+        cells[1].strip(): [float(cell) for cell in cells[2:-1]]
+        for line in mixtures.splitlines()[2:]
+        if (cells := line.split("|"))
+    }
+    assert rows["all true"][1] > 90
+    assert rows["all true"][1] == rows["all true"][5]  # of one class, classes can't be wrong
+    assert rows["its own maps"][1] < rows["all true"][1]
+    assert classes.splitlines()[2].startswith("| square |")
+    assert len(swept.strip().splitlines()) == 2 + 7 + 4 + 5 + 1
+
+
+def test_losses_are_weighed(load_study, words, out, capsys):
+    data = words[words.index("--data") + 1]
+    load_study("loss_balance").main([f"{out}/panoptic/seed0/best.pt", "--data", data])
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0].strip() for row in rows] == ["train", "val"]
+    assert all(row[1].strip().endswith("/ 1.0") for row in rows)
+    assert all(0 < float(row[5]) < 1 for row in rows)
+
+
+@pytest.mark.parametrize("script", ["object_errors", "loss_balance"])
+def test_a_network_without_heads_is_refused(load_study, script, words, out, capsys):
+    data = words[words.index("--data") + 1]
+    with pytest.raises(SystemExit, match="2"):
+        load_study(script).main([f"{out}/semantic/seed0/best.pt", "--data", data])
+    assert "tells no objects apart; give a panoptic checkpoint" in capsys.readouterr().err
+
+
 def test_what_follows_the_dashes_decides_what_a_run_is(study, words, out):
     with pytest.raises(SystemExit, match="not of `train .* --lr 0.1`: choose another --out"):
         study.main([*words, *TINY, "--lr", "0.1"])
