@@ -2,10 +2,11 @@
 
     python models/studies/loss_balance.py runs/panoptic/seed0/best.pt --data DIR
 
-For some images of each split: each loss with its weight, the norm of its gradient in what all heads
-see, by that of the classes; how far offsets miss their centre, beside how long they are; and the
-chance that the heat map gives to true centres. What differs between the splits was not learned in a
-way that holds for new objects; what is alike and poor was not learned.
+For some images of each split: each loss with its usual weight (of the classes, cross-entropy), and
+the norm of its gradient in what all heads see, by that of the classes; how far offsets miss their
+centre, beside how long they are; and the chance that the heat map gives to true centres. What
+differs between the splits was not learned in a way that holds for new objects; what is alike and
+poor was not learned.
 """
 
 from __future__ import annotations

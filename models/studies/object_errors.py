@@ -1,13 +1,11 @@
 """Where a network loses objects: by their class, their centres, their offsets, or their outlines.
 
-    python models/studies/object_errors.py runs/panoptic/seed0/best.pt --data DIR [--sweep]
+    python models/studies/object_errors.py runs/panoptic/seed0/best.pt --data DIR
 
 Takes the maps of a panoptic or an instance checkpoint, puts the true ones in the place of some of
 them, and groups and scores each mixture on the network's grid; PQ of objects regardless of their
 class stands beside PQ of things. Then a line for each class: what is matched, missed and found in
-vain, and how many of the objects that are matched regardless of class have their own. --sweep tries
-the constants of the grouping one by one, and then the best of each together. All choices belong to
-`val`, the default split.
+vain, and how many of the objects that are matched regardless of class have their own.
 
 True offsets help twice: those of cells without an object point to a corner, so that pixels which
 are taken for a thing by mistake join no object.
@@ -18,9 +16,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,11 +28,7 @@ from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.preprocess import fit
 from maskattn_edge.scores import (
     PanopticCounts,
-    PictureObjects,
-    average_precision,
-    mean_precision,
     mean_quality,
-    object_masks,
     panoptic_counts,
     quality_per_class,
 )
@@ -47,10 +40,6 @@ from maskattn_models.data import DataSet, open_dataset, spread
 from maskattn_models.evaluation.truth import open_truth
 from maskattn_models.grouping import MIN_CELLS, MIN_CENTRE, PEAK_WINDOW, Grouping, HeadMaps
 from maskattn_models.network import HEAD_SCALE
-
-CENTRES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-CELLS = (3, 6, 12, 24)
-WINDOWS = (3, 5, 7, 9, 11)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -207,78 +196,33 @@ def class_table(
         yield f"{line(classes[label].name, values)} {numbers} | {sum(own)} of {len(own)} |"
 
 
-class Tried(NamedTuple):
-    """Constants, and PQ of all, of things and mask AP with them, as fractions."""
-
-    constants: Constants
-    pq: float
-    pq_things: float
-    ap: float
-
-
-def sweep(shown: Sequence[Picture], network: LoadedNetwork) -> Iterator[Tried]:
-    """Each constant changed alone, then the best of each."""
-    usual = Constants()
-    steps = {"min_centre": CENTRES, "min_cells": CELLS, "peak_window": WINDOWS}
-    best: dict[str, float] = {}
-    for name, values in steps.items():
-        changed = [replace(usual, **{name: value}) for value in values]  # type: ignore[arg-type]
-        rows = [_tried(shown, network, constants) for constants in changed]
-        best[name] = getattr(max(rows, key=lambda row: row.pq_things).constants, name)
-        yield from rows
-    yield _tried(shown, network, replace(usual, **best))  # type: ignore[arg-type]
-
-
-def _tried(shown: Sequence[Picture], network: LoadedNetwork, constants: Constants) -> Tried:
-    classes = network.classes
-    things = np.array([info.thing for info in classes])
-    grouping = grouping_of(network, constants)
-    found = [segments_in(picture.own, grouping, classes) for picture in shown]
-    total = counts(shown, found, len(classes))
-    objects = tuple(
-        PictureObjects(
-            height=network.input.height,
-            width=network.input.width,
-            truth=object_masks(picture.truth, things),
-            found=object_masks(one, things),
-        )
-        for picture, one in zip(shown, found, strict=True)
-    )
-    precision = mean_precision(average_precision(objects, classes=len(classes)))
-    return Tried(constants, mean_quality(total).pq, mean_quality(total, things).pq, precision.ap)
-
-
 def line(name: str, values: Sequence[float]) -> str:
     """A row of a table, fractions in %."""
     return f"| {name} | {' | '.join(f'{100 * value:.1f}' for value in values)} |"
 
 
-def main(words: Sequence[str]) -> None:
-    """Score and print."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+def opened(words: Sequence[str], *, what: str) -> tuple[LoadedNetwork, list[Picture]]:
+    """The network and the pictures that a command line names; prints how many."""
+    parser = argparse.ArgumentParser(description=what.partition("\n")[0])
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="set with instances")
     parser.add_argument("--split", default="val")
     parser.add_argument("--limit", type=int, default=200, help="at most so many images")
-    parser.add_argument("--sweep", action="store_true", help="try the constants of the grouping")
     given = parser.parse_args(words)
     network, dataset = load_network(given.checkpoint), open_dataset(given.data)
     if network.module.grouping is None:
         parser.error(f"{given.checkpoint} tells no objects apart; give a panoptic checkpoint")
     shown = list(pictures(network, dataset, given.split, given.limit))
-    grouping = grouping_of(network, Constants())
     print(f"{dataset.name} {given.split}, {len(shown)} images, in %\n")
+    return network, shown
+
+
+def main(words: Sequence[str]) -> None:
+    """Score and print."""
+    network, shown = opened(words, what=str(__doc__))
+    grouping = grouping_of(network, Constants())
     for table in (mixture_table, class_table):
         print(*table(shown, grouping, network.classes), sep="\n", end="\n\n")
-    if given.sweep:
-        _print_sweep(sweep(shown, network))
-
-
-def _print_sweep(tried: Iterator[Tried]) -> None:
-    print("| centre, at least | cells, at least | window | PQ | PQ things | mask AP |")
-    print("|---|" + "--:|" * 5)
-    for constants, *qualities in tried:
-        print(line(" | ".join(map(str, astuple(constants))), qualities))
 
 
 if __name__ == "__main__":

@@ -93,8 +93,8 @@ def test_networks_are_drawn_beside_each_other(load_study, words, out, tmp_path, 
 
 def test_errors_are_told_apart(load_study, words, out, capsys):
     data = words[words.index("--data") + 1]
-    load_study("object_errors").main([f"{out}/panoptic/seed0/best.pt", "--data", data, "--sweep"])
-    mixtures, classes, swept = capsys.readouterr().out.split("\n\n")[1:]
+    load_study("object_errors").main([f"{out}/panoptic/seed0/best.pt", "--data", data])
+    mixtures, classes = capsys.readouterr().out.strip().split("\n\n")[1:]
     rows = {
         cells[1].strip(): [float(cell) for cell in cells[2:-1]]
         for line in mixtures.splitlines()[2:]
@@ -104,7 +104,16 @@ def test_errors_are_told_apart(load_study, words, out, capsys):
     assert rows["all true"][1] == rows["all true"][5]  # of one class, classes can't be wrong
     assert rows["its own maps"][1] < rows["all true"][1]
     assert classes.splitlines()[2].startswith("| square |")
-    assert len(swept.strip().splitlines()) == 2 + 7 + 4 + 5 + 1
+
+
+def test_constants_are_swept(load_study, words, out, capsys):
+    data = words[words.index("--data") + 1]
+    load_study("grouping_sweep").main([f"{out}/panoptic/seed0/best.pt", "--data", data])
+    tried = capsys.readouterr().out.splitlines()[4:]
+    assert len(tried) == 7 + 4 + 5 + 1
+    usual = [line for line in tried[:-1] if line.startswith("| 0.1 | 6 | 7 |")]
+    assert len(usual) == 3  # as one of the values of each constant
+    assert len(set(usual)) == 1
 
 
 def test_losses_are_weighed(load_study, words, out, capsys):
@@ -116,7 +125,7 @@ def test_losses_are_weighed(load_study, words, out, capsys):
     assert all(0 < float(row[5]) < 1 for row in rows)
 
 
-@pytest.mark.parametrize("script", ["object_errors", "loss_balance"])
+@pytest.mark.parametrize("script", ["object_errors", "grouping_sweep", "loss_balance"])
 def test_a_network_without_heads_is_refused(load_study, script, words, out, capsys):
     data = words[words.index("--data") + 1]
     with pytest.raises(SystemExit, match="2"):

@@ -53,6 +53,21 @@ def test_a_cell_with_any_pixel_of_an_object_points_to_its_middle():
         assert offset.tolist() == pytest.approx([4 - column, 3 - row], abs=1e-5)
 
 
+def test_of_two_of_one_class_each_points_to_the_middle_of_what_is_seen():
+    """The nearer hides all but the left quarter of the other: columns 0..7 of 0..31."""
+    labels, instances = np.full((16, 64), 1, np.uint8), np.zeros((16, 64), np.uint8)
+    instances[:, :32], instances[:, 8:40] = 2, 1
+    labels[:, 40:] = 0
+    targets = object_targets(
+        torch.from_numpy(labels)[None], torch.from_numpy(instances)[None], THING, scale=2
+    )
+    across = torch.arange(32) + targets.offset[0, 0] * OFFSET_CELLS  # where cells point
+    assert across[:, :4].unique().tolist() == pytest.approx([1.5])  # cells 0..3
+    assert across[:, 4:20].unique().tolist() == pytest.approx([11.5])
+    assert (targets.inside[0] == (torch.arange(32) < 20)).all()
+    assert (targets.heat[0] > 0.999).sum() == 2
+
+
 def test_heat_is_one_at_centres_and_a_gaussian_around_them():
     targets = object_targets(*two_squares(), THING, scale=2)
     heat = targets.heat[0]

@@ -112,6 +112,15 @@ def test_counts_are_those_of_the_files(prepared):
     assert sum(result.objects[split]["animal"] for split in SPLITS) == 10
 
 
+def test_the_manifest_tells_how_objects_touch_in_the_photographs(prepared):
+    """The box and the one that ends at the edge are both cups, a good way apart."""
+    folder, result = prepared
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["generator_version"] == 2
+    assert manifest["clusters"] == {"animal": {"1": 10}, "kitchen": {"1": 20}}
+    assert result.clusters == {"animal": {1: 10}, "kitchen": {1: 20}}
+
+
 def test_the_number_of_workers_changes_nothing(tmp_path, prepared, photographs, scenes):
     prepare_composed(tmp_path / "two", photographs, scenes, SETTINGS, workers=2)
     assert hashes(tmp_path / "two") == hashes(prepared[0])
