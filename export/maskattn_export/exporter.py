@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,11 +22,13 @@ from maskattn_export.graph import run_torch, to_onnx
 from maskattn_export.half import KEPT_REASON, kept_in_fp32, to_fp16
 from maskattn_export.int8 import Int8Result, Judge, default_quantizer, precision_of, search
 from maskattn_export.int8.report import write_report
+from maskattn_export.int8.tuning import tuned, tuning_settings
 from maskattn_export.samples import ExportImages, export_images
 from maskattn_export.settings import DEFAULT_BUDGET, PRECISIONS, ExportSettings, Precision
 from maskattn_export.speed import QUICK, measure_speed
 from maskattn_export.verify import Expected, Verification, verify
 from maskattn_models.checkpoint import Checkpoint, load_checkpoint
+from maskattn_models.data import open_dataset
 
 _TIMING = LatencySettings(warmup_frames=5, min_frames=20)
 """Enough for a median; a network that takes seconds a frame is not waited for long."""
@@ -87,7 +90,8 @@ def export_checkpoint(
     Raises:
         CheckpointError: the checkpoint cannot be read, or has no samples to verify with.
         DataError: there are too few images for INT8, or no labelled ones for a budget.
-        UsageError: `settings.data` has no such split.
+        UsageError: `settings.data` has no such split, or the network cannot be fine-tuned.
+        TrainingError: fine-tuning does not end in finite numbers.
         EngineVerificationError: a file does not answer as the network does; it is not written.
         ModelFileError: a file cannot be written.
     """
@@ -118,7 +122,7 @@ def export_checkpoint(
             continue
         on_step(f"{precision}: convert, verify, write")
         if precision == "int8":
-            model, found = _search(graph, images, judge, settings, on_step)
+            model, found = _search(checkpoint, graph, images, judge, settings, on_step)
             write_report(writer.stem, found)
             if found.holds:
                 writer.write(model, precision_of(graph, found))
@@ -158,21 +162,38 @@ def _images(path: Path, checkpoint: Checkpoint, settings: ExportSettings) -> Exp
 
 
 def _search(
+    checkpoint: Checkpoint,
     graph: onnx.ModelProto,
     images: ExportImages,
     judge: Judge,
     settings: ExportSettings,
     on_step: Callable[[str], None],
 ) -> tuple[onnx.ModelProto, Int8Result]:
+    """The INT8 graph; with fine-tuned weights if these were asked for and lose less."""
     budget = DEFAULT_BUDGET if settings.budget is None else settings.budget
-    return search(
-        graph,
-        images.calibration,
-        judge,
+    look_for = partial(
+        search,
+        images=images.calibration,
+        judge=judge,
         quantizer=settings.quantizer or default_quantizer(),
-        budget=budget if judge.labelled else None,
         on_step=on_step,
     )
+    limit = budget if judge.labelled else None
+    if settings.qat is None or settings.data is None:
+        return look_for(graph, budget=limit)
+    how = tuning_settings(checkpoint, epochs=settings.qat, device=settings.device)
+    plain, found = look_for(graph, budget=None)
+    dataset = open_dataset(settings.data)
+    network, tuning = tuned(
+        checkpoint, plain, dataset, how, untuned_loss=found.loss, on_step=on_step
+    )
+    if tuning.best_epoch:
+        model, better = look_for(to_onnx(network, checkpoint.input), budget=limit)
+        if better.curve[0].loss < found.loss:
+            return model, replace(better, tuning=tuning)
+        tuning = replace(tuning, best_epoch=0)
+    model, found = look_for(graph, budget=limit)
+    return model, replace(found, tuning=tuning)
 
 
 def _half(graph: onnx.ModelProto) -> PrecisionSpec:

@@ -69,7 +69,7 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
     renamed: dict[str, str] = {}
     used: set[str] = set()
     for node in model.graph.node:
-        node.name = _unique(_place(node), used)
+        node.name = unique_name(_place(node), used)
         for index, output in enumerate(node.output):
             if output not in kept:
                 renamed[output] = node.name if index == 0 else f"{node.name}.{index}"
@@ -132,7 +132,8 @@ def _place(node: onnx.NodeProto) -> str:
     return f"{module}.{node.op_type}" if module else node.op_type
 
 
-def _unique(name: str, used: set[str]) -> str:
+def unique_name(name: str, used: set[str]) -> str:
+    """`name`, with a number if it is in `used`; adds it there."""
     candidate, count = name, 1
     while candidate in used:
         count += 1

@@ -31,6 +31,8 @@ class ExportSettings:
         budget: most points of mIoU, or PQ where objects are told apart, that INT8 may lose; None
             is `DEFAULT_BUDGET` where there are labels, and no limit where there are none.
         quantizer: that places Q/DQ; None takes ModelOpt where it is installed.
+        qat: epochs of quantisation-aware fine-tuning on the split `train` of `data`; None for none.
+        device: where to fine-tune; `auto` takes a CUDA device if there is one.
         golden: how many samples with their fp32 answers each file carries.
 
     Raises:
@@ -43,6 +45,8 @@ class ExportSettings:
     split: str = "val"
     budget: float | None = None
     quantizer: Quantizer | None = None
+    qat: int | None = None
+    device: str = "auto"
     golden: int = 4
 
     def __post_init__(self) -> None:
@@ -61,3 +65,16 @@ class ExportSettings:
             raise UsageError(f"a budget is 0 to 100 points, got {self.budget:g}")
         if self.budget is not None and "int8" not in self.precisions:
             raise UsageError("a budget is for INT8: give --int8 too")
+        if self.qat is not None:
+            self._check_tuning(self.qat)
+
+    def _check_tuning(self, epochs: int) -> None:
+        if "int8" not in self.precisions:
+            raise UsageError("--qat fine-tunes for INT8: give --int8 too")
+        if not 1 <= epochs <= 10_000:
+            raise UsageError(f"--qat takes 1 to 10000 epochs, got {epochs}")
+        if self.data is None:
+            raise UsageError(
+                "--qat fine-tunes on labelled training images, which a checkpoint does not carry: "
+                "give the data set with --data DIR"
+            )

@@ -53,6 +53,14 @@ def export(
             help="Who places Q/DQ: modelopt (if not given, where installed) or onnxruntime.",
         ),
     ] = None,
+    qat: Annotated[
+        int | None,
+        typer.Option(
+            metavar="EPOCHS",
+            help="Fine-tune the weights for INT8, on the training images of --data.",
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where --qat computes: auto, cpu or cuda.")] = "auto",
     name: Annotated[str | None, typer.Option(help="Name of the model in the files.")] = None,
     weights_licence: Annotated[
         str, typer.Option(help="Licence of the weights, stated in the files.")
@@ -66,9 +74,10 @@ def export(
     The fp32 file is always written: it is the reference that the others are compared with. INT8
     is calibrated on the images that the checkpoint carries; a published one carries none and needs
     --calibration. Three calibrations are tried; where the best loses more than the budget, each
-    block's loss is measured and the worst stay in higher precision. If no mixture is within the
-    budget, the INT8 file is not written and the exit code is 1. The last line says which file to
-    ship, and why.
+    block's loss is measured and the worst stay in higher precision. --qat first fine-tunes the
+    weights with INT8's roundings in place; they are taken only where they lose less. If no mixture
+    is within the budget, the INT8 file is not written and the exit code is 1. The last line says
+    which file to ship, and why.
 
     Example: maskattn-edge export runs/camvid/best.pt --int8
     """
@@ -94,6 +103,8 @@ def export(
         split=split,
         budget=budget,
         quantizer=cast("Quantizer | None", quantizer),
+        qat=qat,
+        device=device,
     )
     files: list[ExportedFile] = []
     try:

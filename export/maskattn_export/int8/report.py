@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from maskattn_edge.contract.errors import ModelFileError
 from maskattn_export.int8.plot import write_plot
 from maskattn_export.int8.quantizers import PLACEMENTS
 from maskattn_export.int8.search import Int8Result
+from maskattn_export.int8.tuning import Tuning
 
 
 def write_report(stem: Path, result: Int8Result) -> tuple[Path, Path, Path]:
@@ -47,6 +49,8 @@ def markdown(result: Int8Result) -> str:
             [(name, f"{loss:.3f}") for name, loss in result.methods.items()],
         ),
     ]
+    if result.tuning is not None:
+        parts += [_tuning(result.tuning, result)]
     if result.sensitivities:
         parts += [
             "One block in INT8 at a time, the rest in fp32:\n",
@@ -63,11 +67,28 @@ def markdown(result: Int8Result) -> str:
     return "\n".join(parts)
 
 
+def _tuning(tuning: Tuning, result: Int8Result) -> str:
+    outcome = (
+        f"All blocks in INT8 lose {tuning.untuned_loss:.3f} points without, and "
+        f"{result.curve[0].loss:.3f} with the weights of epoch {tuning.best_epoch}."
+        if tuning.best_epoch
+        else "Its weights were not taken: they lose no less than the checkpoint's."
+    )
+    scores = [("0", f"{tuning.before:.2f}")]
+    scores += [(str(epoch), f"{score:.2f}") for epoch, score in enumerate(tuning.scores, start=1)]
+    return (
+        f"Quantisation-aware fine-tuning on {tuning.images} images, {tuning.epochs} epochs, "
+        f"learning rate {tuning.learning_rate:g}, {tuning.seconds:.0f} s on {tuning.device}. "
+        f"{outcome}\n\n" + _table(("epoch", "validation, rounded as INT8"), scores)
+    )
+
+
 def verdict(result: Int8Result) -> str:
     """In one sentence."""
     if not result.holds:
         return f"{result.failure}."
     kept = f", with {', '.join(result.kept)} in higher precision" if result.kept else ""
+    kept += _weights(result)
     budget = "" if result.budget is None else f", within the budget of {result.budget:g}"
     return (
         f"INT8 loses {result.loss:.2f} points of {result.metric}{budget}: "
@@ -75,7 +96,16 @@ def verdict(result: Int8Result) -> str:
     )
 
 
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _weights(result: Int8Result) -> str:
+    tuning = result.tuning
+    if tuning is None:
+        return ""
+    if not result.tunes:
+        return ", without fine-tuning, which lost no less"
+    return f", fine-tuned ({tuning.untuned_loss:.2f} without)"
+
+
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in (headings, *rows)]
     rule = f"|---{'|--:' * (len(headings) - 1)}|"
     return "\n".join([lines[0], rule, *lines[1:], ""])

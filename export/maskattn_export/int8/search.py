@@ -22,6 +22,7 @@ from maskattn_export.int8.kept import kept_layers
 from maskattn_export.int8.qdq import in_float, in_int8, quantized_tensors
 from maskattn_export.int8.quantizers import PLACEMENTS, finished, place
 from maskattn_export.int8.thresholds import METHODS, Method
+from maskattn_export.int8.tuning import Tuning
 from maskattn_export.settings import Quantizer
 
 
@@ -43,6 +44,7 @@ class CurvePoint:
     loss: float
 
 
+_TUNED = ", weights of epoch {} of a fine-tuning through these roundings"
 _METHOD = "explicit Q/DQ by {}, symmetric, weights per channel, activations per tensor, {} ranges"
 
 
@@ -59,6 +61,7 @@ class Int8Result:
         sensitivities: worst first; empty if the budget held at once.
         curve: from all blocks in INT8 on.
         kept: blocks in higher precision, beside what is kept by rule.
+        tuning: how the weights were fine-tuned for INT8; None if they were not.
     """
 
     quantizer: Quantizer
@@ -71,6 +74,7 @@ class Int8Result:
     sensitivities: tuple[BlockLoss, ...]
     curve: tuple[CurvePoint, ...]
     kept: tuple[str, ...]
+    tuning: Tuning | None = None
 
     @property
     def loss(self) -> float:
@@ -82,6 +86,11 @@ class Int8Result:
         """Whether that graph is within the budget, and has a block in INT8 at all."""
         within = self.budget is None or self.loss <= self.budget
         return within and self.curve[-1].blocks > 0
+
+    @property
+    def tunes(self) -> bool:
+        """Whether the graph has fine-tuned weights."""
+        return self.tuning is not None and self.tuning.best_epoch > 0
 
     @property
     def failure(self) -> str:
@@ -111,7 +120,8 @@ def precision_of(model: onnx.ModelProto, result: Int8Result) -> PrecisionSpec:
     return PrecisionSpec(
         name="int8",
         kept=(*kept_layers(model), *beyond),
-        method=_METHOD.format(PLACEMENTS[result.quantizer][0], result.method),
+        method=_METHOD.format(PLACEMENTS[result.quantizer][0], result.method)
+        + (_TUNED.format(result.tuning.best_epoch) if result.tuning and result.tunes else ""),
     )
 
 

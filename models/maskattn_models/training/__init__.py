@@ -1,6 +1,7 @@
 """Training: from a data set in memory to a checkpoint with curves and pictures."""
 
 from maskattn_models.training.device import choose_device
+from maskattn_models.training.finetune import FineTuned, fine_tune, settings_of
 from maskattn_models.training.history import EpochRow
 from maskattn_models.training.interruption import TrainingInterrupted, stop_on_signal
 from maskattn_models.training.observer import Observer
@@ -13,6 +14,7 @@ from maskattn_models.training.trainer import train
 __all__ = [
     "AugmentSettings",
     "EpochRow",
+    "FineTuned",
     "Observer",
     "Ranks",
     "Stepper",
@@ -20,7 +22,9 @@ __all__ = [
     "TrainingSettings",
     "choose_device",
     "device_name",
+    "fine_tune",
     "joined",
+    "settings_of",
     "stop_on_signal",
     "train",
 ]

@@ -167,11 +167,21 @@ def new_state(
     All ranks begin with the same weights, and augment and drop by numbers of their own.
     `pretrained` gives the network's backbone its ImageNet weights.
     """
-    ranks = ranks or Ranks()
     torch.manual_seed(settings.seed)
     network = build(config)
     if pretrained and isinstance(network, MaskAttnUNet):
         network.load_pretrained()
+    return state_of(network, settings, device, ranks)
+
+
+def state_of(
+    network: SegmentationNetwork,
+    settings: TrainingSettings,
+    device: torch.device,
+    ranks: Ranks | None = None,
+) -> RunState:
+    """A run that goes on from a network's weights; those that need no gradient stay as they are."""
+    ranks = ranks or Ranks()
     # Measured: convolutions on the CPU train twice as fast with channels last.
     network = network.to(device).to(memory_format=torch.channels_last)
     average = Average(network)

@@ -101,7 +101,7 @@ def train(
     training, validation = ranks.together(
         lambda: load_splits(dataset, config, settings, observer, stop)
     )
-    with _own_random_numbers(device):
+    with own_random_numbers(device):
         reset_peak_memory(device)
         # Before the seed is set: building a network takes random numbers.
         guide = None if teacher is None else Teacher(teacher, device)
@@ -119,7 +119,7 @@ def train(
             if settings.samples
             else None,
         )
-        epoch, batches = _epoch(state, training, config, settings, ranks, guide)
+        epoch, batches = epochs_of(state, training, config, settings, ranks, guide)
         if ranks.first:
             record.clean()
         if former is None:
@@ -132,13 +132,13 @@ def train(
     return ranks.by_first(lambda: load_checkpoint(record.best_path))
 
 
-def _epoch(
+def epochs_of(
     state: RunState,
     training: GridStore,
     config: NetworkConfig,
     settings: TrainingSettings,
     ranks: Ranks,
-    teacher: Teacher | None,
+    teacher: Teacher | None = None,
 ) -> tuple[Epoch, Batches]:
     """What runs the epochs, and where their images come from."""
     order = Order(images=len(training), batch=settings.batch, seed=settings.seed, ranks=ranks)
@@ -168,7 +168,7 @@ def _epoch(
 
 
 @contextmanager
-def _own_random_numbers(device: torch.device) -> Iterator[None]:
+def own_random_numbers(device: torch.device) -> Iterator[None]:
     """Leave PyTorch's global random numbers, which dropout uses, to the caller as they were."""
     devices = [device.index] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
