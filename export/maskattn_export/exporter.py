@@ -12,7 +12,7 @@ import msgspec
 import onnx
 
 from maskattn_edge.contract.classes import things_of
-from maskattn_edge.contract.errors import CheckpointError, DataError
+from maskattn_edge.contract.errors import CheckpointError, DataError, ModelFileError
 from maskattn_edge.contract.model_file import ModelFile, describe, parse_model, write_model_file
 from maskattn_edge.contract.spec import KeptLayer, Licences, ModelSpec, PrecisionSpec
 from maskattn_edge.latency import LatencySettings
@@ -50,7 +50,8 @@ class ExportReport:
 
     `torch_miou` and `torch_pq` are fractions, NaN where no held-out truth exists or the task has
     none; `images` were compared. `int8` is how INT8 was chosen, where it was asked for; within its
-    budget or not, in which case its file is not among `files`.
+    budget or not, in which case its file is not among `files`, and `former` is where that of an
+    export before this one was moved to, if there was one.
     """
 
     torch_miou: float
@@ -59,6 +60,7 @@ class ExportReport:
     files: tuple[ExportedFile, ...]
     decision: Decision
     int8: Int8Result | None = None
+    former: Path | None = None
 
 
 def export_checkpoint(
@@ -75,7 +77,7 @@ def export_checkpoint(
     """Write one verified model file per precision, `<stem>.<precision>.onnx`.
 
     With INT8 also `<stem>.int8.json`, `.md` and `.png`: what was tried, and what it lost. An INT8
-    file beyond its budget is not written.
+    file beyond its budget is not written; one of a former export gets the suffix `.former`.
 
     Args:
         path: the checkpoint.
@@ -126,6 +128,8 @@ def export_checkpoint(
             write_report(writer.stem, found)
             if found.holds:
                 writer.write(model, precision_of(graph, found))
+            else:
+                writer.put_aside("int8")
         elif precision == "fp16":
             writer.write(to_fp16(graph), _half(graph))
         else:
@@ -138,6 +142,7 @@ def export_checkpoint(
         files=tuple(writer.files),
         decision=writer.decision(settings, found),
         int8=found,
+        former=writer.former,
     )
 
 
@@ -213,11 +218,12 @@ class _Writer:
     ) -> None:
         self.stem = stem
         self.files: list[ExportedFile] = []
+        self.former: Path | None = None
         self._parsed: list[ModelFile] = []
         self._judge, self._timing, self._on_file = judge, timing, on_file
 
     def write(self, model: onnx.ModelProto, precision: PrecisionSpec) -> None:
-        judge, target = self._judge, self.stem.with_name(f"{self.stem.name}.{precision.name}.onnx")
+        judge, target = self._judge, self._target(precision.name)
         spec: ModelSpec = msgspec.structs.replace(judge.spec, precision=precision)
         data = describe(model.SerializeToString(), spec)
         file = parse_model(data, target)
@@ -232,6 +238,30 @@ class _Writer:
         self.files.append(done)
         self._parsed.append(file)
         self._on_file(done)
+
+    def put_aside(self, precision: Precision) -> None:
+        """Rename the file of a former export, which nobody should take for this one's.
+
+        It is kept: it may be the only copy of what is deployed.
+
+        Raises:
+            ModelFileError: it cannot be renamed.
+        """
+        former = self._target(precision)
+        kept = former.with_name(f"{former.name}.former")
+        try:
+            former.replace(kept)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ModelFileError(
+                f"{former}: of a former export, cannot be renamed ({error.strerror}): remove it, "
+                "because this export has no such file"
+            ) from error
+        self.former = kept
+
+    def _target(self, precision: Precision) -> Path:
+        return self.stem.with_name(f"{self.stem.name}.{precision}.onnx")
 
     def decision(self, settings: ExportSettings, found: Int8Result | None) -> Decision:
         judge = self._judge

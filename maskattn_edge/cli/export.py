@@ -128,6 +128,8 @@ def export(
     )
     if report.int8 is not None:
         print(verdict(report.int8))
+    if report.former is not None:
+        print(f"the INT8 file of a former export was renamed to {report.former}")
     print(report.decision.line)
     if report.int8 is not None and not report.int8.holds:
         raise typer.Exit(1)

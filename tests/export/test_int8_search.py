@@ -225,10 +225,14 @@ def test_beyond_the_budget_there_is_no_int8_file_and_the_command_fails(
         return self.reference - 2.0 * bool(in_int8(model.graph))
 
     monkeypatch.setattr(Judge, "__call__", ruined)
+    stale = tmp_path / "best.int8.onnx"
+    stale.write_bytes(b"of a former export")
     command = ["export", str(checkpoint_path), "--int8", "--budget", "1", "--out", str(tmp_path)]
     assert run_command([*command, "--quantizer", "onnxruntime"]) == 1
+    assert (tmp_path / "best.int8.onnx.former").read_bytes() == b"of a former export"
     assert {path.name for path in tmp_path.glob("*.onnx")} == {"best.fp32.onnx", "best.fp16.onnx"}
-    last = capsys.readouterr().out.splitlines()[-1]
+    *_, moved, last = capsys.readouterr().out.splitlines()
+    assert moved.startswith("the INT8 file of a former export was renamed to ")
     assert last.startswith("ship best.fp")
     assert "INT8 is not within the budget of 1 and was not written" in last
 

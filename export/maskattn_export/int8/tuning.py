@@ -24,6 +24,9 @@ from maskattn_models.training import (
 LEARNING_RATE = 0.05
 """Share of the training's peak that fine-tuning begins with."""
 
+BATCH = 16
+"""Smaller than in training: a few epochs of few images must be more than a few steps."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
@@ -91,6 +94,7 @@ def tuning_settings(checkpoint: Checkpoint, *, epochs: int, device: str) -> Trai
     return settings_of(
         checkpoint.training.get("settings", {}),
         epochs=epochs,
+        batch=min(BATCH, former.batch),
         learning_rate=LEARNING_RATE * former.learning_rate,
         device=device,
         precision="fp32",
