@@ -58,7 +58,7 @@ def blocks(tmp_path_factory):
             image, labels = coarse_image(rng)
             cv2.imwrite(str(root / "images" / split / f"{index}.png"), image[..., ::-1])
             cv2.imwrite(str(root / "masks" / split / f"{index}.png"), labels)
-    (root / "classes.json").write_text('["class 0", "class 1"]')
+    (root / "classes.json").write_text('["0", "1"]')
     return root
 
 
