@@ -11,6 +11,7 @@ Importing this package loads no back end: each name is imported when it is first
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 from maskattn_edge._version import __version__
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from maskattn_edge.sinks import Outputs, Sink, open_sinks
     from maskattn_edge.sources import Frame, Source, open_source
     from maskattn_edge.streaming import Stream, stream
+
+# ONNX Runtime 1.29 and later tell their maker of each process and model, and keep a number of this
+# device for it, unless this is set before they load. A robot tells nobody; who wants to sets 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Engine",

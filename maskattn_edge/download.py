@@ -78,10 +78,7 @@ def download(
         except (OSError, http.client.HTTPException) as error:
             attempt = 1 if _size(part) > before else attempt + 1
             if attempt > _RETRIES or not _may_pass(error):
-                raise DataError(
-                    f"{remote.url}: the download stopped ({_reason(error)}); "
-                    f"{_size(part):,} bytes are kept: run the same command again to go on"
-                ) from error
+                raise _stopped(remote, part, error) from error
             sleep(min(2.0**attempt, 30.0))
     try:
         digest = _verified(remote, part, "it was removed: run the same command again")
@@ -98,6 +95,16 @@ class _TooLongError(DataError):
 
 class _DiskError(DataError):
     """The part could not be written; trying again would not help."""
+
+
+def _stopped(remote: Remote, part: Path, error: Exception) -> DataError:
+    """Why the download ended. What the server refuses, it would refuse again."""
+    if not _may_pass(error):
+        return DataError(f"{remote.url}: the server refuses ({_reason(error)}): check the address")
+    return DataError(
+        f"{remote.url}: the download stopped ({_reason(error)}); "
+        f"{_size(part):,} bytes are kept: run the same command again to go on"
+    )
 
 
 def _fetch(remote: Remote, part: Path, progress: Progress) -> None:

@@ -105,7 +105,7 @@ def _same(target: Path, digest: str) -> Path:
 
 def _copy(source: Path, staged: Path, digest: str) -> None:
     if not source.is_file():
-        raise DataError(f"{source}: no such file")
+        raise DataError(f"{source}: no such file; a URL begins with https:// or http://")
     if source.stat().st_size > MAX_FILE_BYTES:
         raise DataError(f"{source}: more than the {MAX_FILE_BYTES:,} bytes that are possible")
     with replacing(staged) as temporary:

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 LIMIT_MB = 330
-"""What the base install takes today with a margin of a tenth; docs/packages.md says of what."""
+"""Today's 317 MB (Python 3.10) and 4 % for new releases; docs/packages.md says of what."""
 
 GPL_LIBRARIES = ("libx264", "libx265", "libpostproc", "libreadline")
 """Shared libraries under the GPL that wheels are known to bundle."""

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,23 +29,40 @@ BESIDE_THE_CODE = {
 }
 """Path in the repository -> name of its page."""
 
-ORDER = (
-    "index", "tour", "own-data", "data", "int8", "engines", "jetson", "sources", "web", "library",
-    "config",
-    "troubleshooting", "model-file", "models", "maskattn-s-synthetic", "published", "composed",
-    "benchmarks", "architecture", "packages", "contributing", "changelog",
-)  # fmt: skip
-"""The order of reading; a page that is not named comes last."""
+SECTIONS = {
+    "Start": {
+        "Overview": "index", "Ten-minute tour": "tour", "Your own data": "own-data",
+        "On a Jetson": "jetson", "Error messages": "troubleshooting",
+    },
+    "Run": {
+        "Sources and videos": "sources", "Engines": "engines", "The live page": "web",
+        "Configuration": "config", "From Python": "library",
+    },
+    "Models": {
+        "Data sets": "data", "Networks and comparisons": "models", "INT8": "int8",
+        "The model file": "model-file", "The shipped model": "maskattn-s-synthetic",
+        "Published checkpoints": "published", "Composed panoptic set": "composed",
+    },
+    "Project": {
+        "How it is measured": "benchmarks", "What is installed": "packages",
+        "Architecture": "architecture", "Contributing": "contributing", "Changelog": "changelog",
+    },
+}  # fmt: skip
+"""Every page by its short title, in the order of reading."""
 
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def on_config(config: Any) -> Any:
-    """Put the pages that are there in order."""
-    own = {path.name for path in (ROOT / "docs").glob("*.md")}
-    names = own | set(BESIDE_THE_CODE.values())
-    rank = {f"{name}.md": number for number, name in enumerate(ORDER)}
-    config.nav = sorted(names, key=lambda name: (rank.get(name, len(rank)), name))
+    """Put the pages in order; one that is in no section would be found by nobody, so it fails."""
+    there = {path.name for path in (ROOT / "docs").glob("*.md")} | set(BESIDE_THE_CODE.values())
+    named = {f"{page}.md" for pages in SECTIONS.values() for page in pages.values()}
+    if there != named:
+        raise PluginError(f"not in SECTIONS, or not there: {', '.join(sorted(there ^ named))}")
+    config.nav = [
+        {section: [{title: f"{page}.md"} for title, page in pages.items()]}
+        for section, pages in SECTIONS.items()
+    ]
     return config
 
 

@@ -36,7 +36,7 @@ def show(
         bool, typer.Option("--all", help="Also what has its default, which is most.")
     ] = False,
 ) -> None:
-    """Show what is set, and by which file or variable; it is TOML, and can be kept as a file.
+    """Show what is set, and where, as TOML.
 
     Example: maskattn-edge config show
 
@@ -51,15 +51,17 @@ def show(
     found = [each for each in all_commands() if each[0][: len(wanted)] == wanted]
     if not found:
         raise UsageError(f"{' '.join(wanted)} is no command with options")
-    for words, each in found:
-        lines = _set_lines(words, each, settings, every=every)
+    tables = {words: _set_lines(words, each, settings, every=every) for words, each in found}
+    for words, lines in tables.items():
         if lines:
             typer.echo("\n".join([f"[{'.'.join(words)}]", *lines, ""]))
+    if not any(tables.values()):
+        typer.echo("# nothing is set; --all shows the defaults, `config init` writes a file")
 
 
 @app.command()
 def path(context: typer.Context) -> None:
-    """Show the files that are looked at, strongest first, and which of them exist.
+    """Show the files that are read, strongest first.
 
     Example: maskattn-edge config path
     """
@@ -76,7 +78,9 @@ def init(
         bool, typer.Option("--force", help="Write over a file that is there.")
     ] = False,
 ) -> None:
-    """Write a file with every option of every command, explained and commented out.
+    """Write a file that explains every option.
+
+    All of them are commented out, so that it changes nothing until you edit it.
 
     Example: maskattn-edge config init
 

@@ -101,7 +101,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 def _total(findings: Sequence[Finding]) -> str:
     warnings = sum(finding.status == "warning" for finding in findings)
     faults = sum(finding.status == "broken" for finding in findings)
-    text = f"{len(findings)} checks: {warnings} warnings, {faults} broken"
+    text = f"{len(findings)} checks: {warnings} warning{'s' * (warnings != 1)}, {faults} broken"
     return f"\n{text}; `run` " + ("does not work before they are mended" if faults else "works")
 
 

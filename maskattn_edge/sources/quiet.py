@@ -9,5 +9,5 @@ import cv2
 
 def silence_opencv() -> None:
     """Turn off OpenCV's and its FFmpeg's messages. To be called before a capture is opened."""
-    cv2.utils.logging.setLogLevel(0)
+    getattr(cv2.utils, "logging", cv2).setLogLevel(0)  # before OpenCV 4.13 it is in cv2 itself
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

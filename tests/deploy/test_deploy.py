@@ -122,6 +122,20 @@ def test_what_the_image_needs_is_not_ignored():
     assert set(packages) <= set(kept)
 
 
+def test_what_is_left_out_to_try_the_image_is_there_to_be_left_out():
+    """tools/try_image.sh takes lines out of the Dockerfile; each of its patterns must hit one."""
+    script = (ROOT / "tools" / "try_image.sh").read_text()
+    patterns = re.findall(r"""^ *without ['"](.+?)['"] ['"]""", script, re.MULTILINE)
+    assert len(patterns) == 5
+    lines = DOCKERFILE.splitlines()
+    assert [sum(bool(re.search(each, line)) for line in lines) for each in patterns] == [1] * 5
+
+
+def test_a_number_that_nobody_has_is_no_error():
+    """getent exits with 2 on Ubuntu 22.04, which has no user 1000; pipefail would end the build."""
+    assert "if getent passwd 1000; then" in DOCKERFILE
+
+
 def test_the_service_is_what_systemd_takes(tmp_path):
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

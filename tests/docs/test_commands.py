@@ -20,7 +20,8 @@ else:
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-OWN = ("tour", "config", "model-file", "troubleshooting")
+EVERY_PAGE = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("[mb]*/*.md"))]
+OWN = ("tour", "config", "model-file", "troubleshooting", "library")
 """Pages with commands that are run here; blocks of one page follow each other in one folder."""
 
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -130,10 +131,25 @@ def test_a_wrong_command_would_be_found(shell):
 
 def test_every_page_runs_or_says_what_it_needs():
     """A page that is not in OWN may hold no command that needs nothing."""
-    later = {"web", "int8", "engines", "library", "sources"}  # documents with tests of their own
     for page in PAGES[1:]:
-        if page.stem not in {*OWN, *later}:
+        if page.stem not in OWN:
             assert all(needs_something(block) for block in blocks(page)), page.name
+
+
+def test_what_else_is_called_exists():
+    """`make` targets, modules of `python -m` and scripts, in blocks and within sentences."""
+    text = "\n".join(page.read_text() for page in EVERY_PAGE)
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    made = set(re.findall(r"(?:`|^)make ([a-z0-9-]+)", text, re.MULTILINE))
+    assert {"demo", "test"} <= made <= set(targets)
+    modules = set(re.findall(r"python -m (maskattn_\w+\.\w+)", text))
+    assert modules
+    names = [module.replace(".", "/") for module in modules]
+    found = [[*ROOT.glob(f"*/{name}.py"), *ROOT.glob(f"*/{name}/__main__.py")] for name in names]
+    assert all(found), names
+    scripts = set(re.findall(r"(?:python|sh) ((?:tools|models|tests|benchmarks)/[\w/.-]+)", text))
+    assert scripts
+    assert [each for each in scripts if not (ROOT / each).is_file()] == []
 
 
 def test_what_is_installed_is_an_extra_that_exists():

@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,6 +36,14 @@ def hook():
 )
 def test_links(source, link, page, hook):
     assert hook.with_links(link, source) == page
+
+
+def test_a_page_in_no_section_is_an_error(hook, monkeypatch):
+    sections = {name: dict(pages) for name, pages in hook.SECTIONS.items()}
+    del sections["Start"]["Ten-minute tour"]
+    monkeypatch.setattr(hook, "SECTIONS", sections)
+    with pytest.raises(hook.PluginError, match="tour.md"):
+        hook.on_config(SimpleNamespace())
 
 
 def test_a_strict_build(tmp_path):

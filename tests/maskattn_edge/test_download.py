@@ -116,7 +116,7 @@ def test_a_file_of_unknown_size(server, tmp_path, part):
 def test_a_busy_server_is_asked_again_and_a_missing_file_is_not(server, remote, tmp_path):
     server.status = [503, 503]
     assert fetch(remote, tmp_path / "set.zip")[1] == [2.0, 4.0]
-    with pytest.raises(DataError, match=r"none\.zip: the download stopped \(HTTP 404 Not Found\)"):
+    with pytest.raises(DataError, match=r"none\.zip: .* \(HTTP 404 Not Found\): check the"):
         fetch(Remote(url=f"{server.url}/none.zip"), tmp_path / "none.zip")
     assert len(server.asked) == 4
 

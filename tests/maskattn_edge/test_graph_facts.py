@@ -70,4 +70,4 @@ def test_a_plan_without_sidecar(tmp_path, capsys):
     plan.write_bytes(b"x")
     assert run_command(["inspect", str(plan)]) == 1
     assert "no sidecar that says what it is" in capsys.readouterr().err
-    assert run_command(["inspect", str(plan), "--layers"]) == 1  # nothing unverified is loaded
+    assert run_command(["inspect", str(plan), "--layers"]) == 1

@@ -129,7 +129,9 @@ def test_no_text_and_no_file(folder, capsys):
 
 
 def test_show(folder, user_file, capsys, monkeypatch):
-    assert shown(capsys) == ""
+    assert (
+        shown(capsys) == "# nothing is set; --all shows the defaults, `config init` writes a file\n"
+    )
     user_file.write_text('[run]\nengine = "openvino"\nopacity = 0.3\n[benchmark]\nstarts = 1\n')
     (folder / "maskattn-edge.toml").write_text("[run]\nopacity = 0.4\nshow = true\n")
     monkeypatch.setenv("MASKATTN_RUN_FRAMES", "7")

@@ -21,6 +21,7 @@ from maskattn_edge.sources import Frame, Source, camera, csi, open_source, v4l2
 from maskattn_edge.sources.address import Address, without_secrets
 from maskattn_edge.sources.losses import Losses
 from maskattn_edge.sources.multipart import MAX_PART, Parts, boundary_of
+from maskattn_edge.sources.quiet import silence_opencv
 from maskattn_edge.sources.reopening import Backoff, ReopeningSource
 from maskattn_edge.sources.sign_in import authorization
 from maskattn_edge.sources.stream_clock import StreamClock
@@ -347,3 +348,11 @@ def test_csi_with_gstreamer(device, monkeypatch) -> None:
         open_source("csi://0?driver=libcamera")
     with pytest.raises(UsageError, match="camera 0 without flip"):
         open_source("csi://1?driver=libcamera")
+
+
+def test_opencv_before_4_13_is_silenced_too(monkeypatch):
+    levels = []
+    monkeypatch.delattr(cv2.utils, "logging", raising=False)
+    monkeypatch.setattr(cv2, "setLogLevel", levels.append, raising=False)
+    silence_opencv()
+    assert levels == [0]
