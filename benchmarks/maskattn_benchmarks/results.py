@@ -157,8 +157,9 @@ class LoadGenResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model on one engine. A run that failed says why and keeps what it measured before.
 
-    `disturbed` tells that a warning was given of the time in which its frames were taken;
-    `bounded` that its time was up before it had the frames that were asked for.
+    `not_run` says why it was left out on purpose, which is no failure; `disturbed` that a warning
+    was given of the time in which its frames were taken; `bounded` that its time was up before it had
+    the frames that were asked for.
     """
 
     name: _Short
@@ -171,6 +172,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     input: _Short = ""
     device: _Short = ""
     failure: _Text = ""
+    not_run: _Text = ""
     complete: bool = False
     disturbed: bool = False
     bounded: bool = False

@@ -79,6 +79,8 @@ def _overview(report: Report) -> Table:
 def _state(run: Run) -> str:
     if run.failure:
         return f"failed: {run.failure}"
+    if run.not_run:
+        return f"not run: {run.not_run}"
     if run.complete and run.bounded:
         return f"complete, but only {len(run.steady)} frames: its time was up"
     return "complete" if run.complete else "incomplete"
