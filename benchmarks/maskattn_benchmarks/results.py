@@ -158,8 +158,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """One model on one engine. A run that failed says why and keeps what it measured before.
 
     `not_run` says why it was left out on purpose, which is no failure; `disturbed` that a warning
-    was given of the time in which its frames were taken; `bounded` that its time was up before it had
-    the frames that were asked for.
+    was given of the time in which its frames were taken; `bounded` that its time was up before
+    it had the frames that were asked for.
     """
 
     name: _Short
