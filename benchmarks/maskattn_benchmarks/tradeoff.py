@@ -44,23 +44,23 @@ def tradeoff_plot(runs: Sequence[Run]) -> str:
     x = plots.Axis(math.log10(low), math.log10(high), _LEFT, WIDTH - _RIGHT)
     scores = [found for _, run in shown if (found := score(run)) is not None]
     band = _BAND if len(scores) < len(shown) else 0.0
-    bottom = HEIGHT - _BOTTOM - band
+    height = HEIGHT if scores else _TOP + _BAND + _BOTTOM  # no axis of scores without any
+    bottom = height - _BOTTOM - band
     margin = max(2.0, 0.25 * (max(scores) - min(scores))) if scores else 1.0
     y = plots.Axis(
         max(0.0, min(scores, default=0) - margin), max(scores, default=1) + margin, bottom, _TOP
     )
     most = max(run.memory.peak for _, run in shown if run.memory)
-    body = [_grid(y) if scores else "", _ticks(x, low, high)]
+    body = [_grid(y) if scores else "", _ticks(x, low, high, height)]
     for (index, run), at in sorted(zip(shown, latency, strict=True), key=lambda e: -_peak(e[0][1])):
         found = score(run)
         place = bottom + band / 2 + 3 if found is None else y(found)
         radius = max(3.0, _LARGEST * math.sqrt(_peak(run) / most))
         body.append(_bubble(x(math.log10(at)), place, radius, index, run, found))
-    body.append(_captions(bottom, band))
+    body.append(_captions(bottom, band, height))
     title = "Accuracy against latency, a bubble for memory"
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(body)}</svg>'
-    )
+    size = f"0 0 {WIDTH} {height:g}"
+    return f'<svg viewBox="{size}" role="img" aria-label="{title}">{"".join(body)}</svg>'
 
 
 def _peak(run: Run) -> float:
@@ -89,8 +89,8 @@ def _grid(y: plots.Axis) -> str:
     )
 
 
-def _ticks(x: plots.Axis, low: float, high: float) -> str:
-    at = HEIGHT - _BOTTOM + 6
+def _ticks(x: plots.Axis, low: float, high: float, height: float) -> str:
+    at = height - _BOTTOM + 6
     return "".join(
         f'<line x1="{x(math.log10(value)):.1f}" x2="{x(math.log10(value)):.1f}" y1="{at}" '
         f'y2="{at + 4}" class="tick" stroke="#888"/>'
@@ -99,9 +99,13 @@ def _ticks(x: plots.Axis, low: float, high: float) -> str:
     )
 
 
-def _captions(bottom: float, band: float) -> str:
+def _captions(bottom: float, band: float, height: float) -> str:
     """What the axes are; the row without scores is named left of its bubbles."""
     middle = (bottom + _TOP) / 2
+    scores = (
+        f'<text x="14" y="{middle:.1f}" text-anchor="middle" transform="rotate(-90 14 '
+        f'{middle:.1f})">score, %</text>'
+    )
     row = ""
     if band:
         at = bottom + band / 2 + 3
@@ -112,8 +116,7 @@ def _captions(bottom: float, band: float) -> str:
             'text-anchor="end">scored</text>'
         )
     return (
-        f'<text x="14" y="{middle:.1f}" text-anchor="middle" transform="rotate(-90 14 '
-        f'{middle:.1f})">score, %</text>{row}'
-        f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">ms from frame to '
+        f"{scores if height == HEIGHT else ''}{row}"
+        f'<text x="{(WIDTH + _LEFT) / 2}" y="{height - 8:g}" text-anchor="middle">ms from frame to '
         "grid labels, median, logarithmic; area of a bubble: peak memory</text>"
     )

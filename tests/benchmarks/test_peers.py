@@ -168,7 +168,7 @@ def test_a_random_peer_is_written_by_its_own_package(tmp_path, monkeypatch):
     monkeypatch.setattr(maker, "write_peer", lambda *words, **named: written.append((words, named)))
     assert module == maker.__name__
     assert maker.main(words) == 0  # its parser takes these words
-    said = {"classes": 3, "side": 32, "seed": 0, "program": True}
+    said = {"classes": 3, "side": 32, "seed": 0, "program": True, "half": False}
     assert written == [(("plain-unet", path), said)]
 
 
