@@ -1,6 +1,7 @@
 """Build the engines of model files on this GPU and time them; JSON on stdout.
 
     python tools/gpu_engines.py [MODEL.onnx ...]      the shipped model if none is named
+    python tools/gpu_engines.py --show FILE.json      the table of such JSON, Markdown
 
 Every frame goes from a uint8 image in host memory to its labels in host memory.
 """
@@ -52,8 +53,49 @@ def measured(path: Path, cache: EngineCache) -> dict[str, Any]:
     return facts
 
 
+HEADINGS = ("model", "precision", "build s", "layers", "graph p50 ms", "p90", "p99",
+            "enqueue p50 ms", "p99", "activations MB", "plan MB", "labels equal, %")  # fmt: skip
+
+
+def shown(results: list[dict[str, Any]]) -> str:
+    """The results as a Markdown table; a model that failed is a row with the reason."""
+    lines = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
+    for result in results:
+        cells = _cells(result)
+        lines.append(f"| {' | '.join([*cells, *[''] * (len(HEADINGS) - len(cells))])} |")
+    devices = {f"{found['device']}, driver {found['driver']}, TensorRT {found['tensorrt']}"
+               for result in results if "sidecar" in result
+               for found in [result["sidecar"]["fingerprint"]]}  # fmt: skip
+    return "\n".join([*lines, "", *sorted(devices)])
+
+
+def _cells(result: dict[str, Any]) -> list[str]:
+    model = str(result["model"]).replace("|", "\\|")
+    if "error" in result:
+        return [model, f"failed: {' '.join(str(result['error']).split())}".replace("|", "\\|")]
+    side, graph, enqueue = result["sidecar"], result["graph"], result["enqueue"]
+    built = side["measured"]
+    times = [
+        graph["p50_ms"],
+        graph["p90_ms"],
+        graph["p99_ms"],
+        enqueue["p50_ms"],
+        enqueue["p99_ms"],
+    ]
+    captured = "" if graph["captured"] else " (no graph)"
+    return [
+        model, side["precision"], f"{built['build_s']:.1f}", str(built["layers"]),
+        f"{times[0]:.3f}{captured}", *(f"{value:.3f}" for value in times[1:]),
+        f"{built['activation_bytes'] / 1e6:.2f}", f"{side['plan_bytes'] / 1e6:.2f}",
+        f"{100 * side['agreement']['labels']:.2f}",
+    ]  # fmt: skip
+
+
 def main() -> int:
     """Every model in turn; one that fails is named with its reason."""
+    if sys.argv[1:2] == ["--show"]:
+        print(shown(json.loads(Path(sys.argv[2]).read_text())))
+        return 0
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for path in [Path(name) for name in sys.argv[1:]] or [default_model()]:

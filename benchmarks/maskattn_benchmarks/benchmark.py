@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from maskattn_benchmarks import accuracy
-from maskattn_benchmarks.candidate import Candidate
+from maskattn_benchmarks.candidate import Candidate, model_names
 from maskattn_benchmarks.conditions import machine_facts
 from maskattn_benchmarks.disturbance import (
     load_at_rest,
@@ -71,7 +71,11 @@ def benchmark(
         SourceError: there are no frames.
     """
     check_engines(engines)
-    candidates = [Candidate(model, engine) for model in models for engine in engines]
+    candidates = [
+        Candidate(model, engine, called=name)
+        for model, name in zip(models, model_names(models), strict=True)
+        for engine in engines
+    ]
     return benchmark_candidates(
         candidates, settings, results=results, on_step=on_step, on_end=on_end
     )
@@ -97,7 +101,9 @@ def _check(candidates: list[Candidate]) -> None:
     names = [candidate.name for candidate in candidates]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise UsageError(f"two candidates are called {min(twice)}: rename a model file")
+        raise UsageError(
+            f"two candidates are called {min(twice)}: name a file and an engine once, or rename one"
+        )
 
 
 class _Session:
@@ -218,7 +224,7 @@ class _Session:
     def _measure_processes(self) -> None:
         for number in range(self._settings.starts):
             for candidate in self._candidates:
-                if candidate.failure:
+                if not candidate.usable:
                     continue
                 self._say(f"{candidate.name}: start {number + 1} of a process")
                 try:
@@ -247,10 +253,10 @@ class _Session:
     def _score(self) -> None:
         if self._settings.data is None:
             return
-        scored = [c for c in self._candidates if not c.failure and not c.random]
+        scored = [c for c in self._candidates if c.usable and not c.random]
         for model in dict.fromkeys(c.model for c in scored):
             self._say(f"{model.name}: scoring on {self._settings.data.name}")
-            same = [candidate for candidate in self._candidates if candidate.model == model]
+            same = [candidate for candidate in scored if candidate.model == model]
             try:
                 scores = accuracy.evaluate(
                     model,
@@ -272,7 +278,7 @@ class _Session:
             return
         beside = self._results.parent if self._results is not None else Path(tempfile.mkdtemp())
         for candidate in self._candidates:
-            for scenario in SCENARIOS if not candidate.failure else ():
+            for scenario in SCENARIOS if candidate.usable else ():
                 self._say(f"{candidate.name}: LoadGen, {scenario}")
                 found = run_loadgen(
                     candidate.model,
@@ -293,7 +299,7 @@ class _Session:
         if self._settings.robot is None:
             return
         for candidate in self._candidates:
-            if candidate.failure:
+            if not candidate.usable:
                 continue
             self._say(f"{candidate.name}: the robot's loop, {self._settings.robot.seconds:g} s")
             done = self._report.robot

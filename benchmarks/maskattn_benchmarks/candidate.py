@@ -28,12 +28,21 @@ from maskattn_edge.contract.spec import RANDOM_WEIGHTS
 
 
 class Candidate:
-    """Holds what was measured so far. An error of its model or engine becomes `failure`."""
+    """Holds what was measured so far. An error of its model or engine becomes `failure`.
 
-    def __init__(self, model: Path, engine: str) -> None:
+    Args:
+        model: the file.
+        engine: a name of `peers.table.ENGINES`.
+        called: what the report calls the model; its stem if not given.
+        not_run: why this pair is a row without figures, which is no failure; empty to run it.
+    """
+
+    def __init__(
+        self, model: Path, engine: str, *, called: str | None = None, not_run: str = ""
+    ) -> None:
         self.model, self.engine = model, engine
-        self.name = f"{model.stem}/{engine}"
-        self.failure = ""
+        self.name = f"{called or model.stem}/{engine}"
+        self.failure, self.not_run = "", not_run
         self.disturbed = False
         self.startup: list[StartUp] = []
         self.startup_note = ""
@@ -49,6 +58,11 @@ class Candidate:
         self._steady: list[Samples] = []
         self._frames, self._seconds = 0, 0.0
         self._energy: dict[str, tuple[float, float, int]] = {}
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is run, and has not failed so far."""
+        return not self.failure and not self.not_run
 
     @property
     def met(self) -> bool:
@@ -87,6 +101,8 @@ class Candidate:
             self._file = read_model_file(self.model)
             if self.random:
                 self.accuracy_note = "not measured: its weights are random"
+            if self.not_run:
+                return
             process = CandidateProcess(self.model, self.engine, frames, settings, started)
             stack.callback(process.close)
             self._process = process
@@ -117,6 +133,7 @@ class Candidate:
             model=self.model.name,
             engine=self.engine,
             failure=self.failure,
+            not_run=self.not_run[:4000],
             disturbed=self.disturbed,
             bounded=self.bounded,
             complete=not self.failure and (self.met or self.bounded),
@@ -174,6 +191,24 @@ class Candidate:
         except Exception as error:
             name = "" if isinstance(error, MaskAttnError) else f"{type(error).__name__}: "
             self.failure = (name + " ".join(str(error).split()))[:4000]
+
+
+def model_names(models: Sequence[Path]) -> list[str]:
+    """What a report calls model files: the stem, after the folders that tell equal stems apart.
+
+    >>> model_names([Path("/runs/a/best.int8.onnx"), Path("/runs/b/best.int8.onnx")])
+    ['a/best.int8', 'b/best.int8']
+    >>> model_names([Path("a/best.onnx"), Path("a/best.int8.onnx")])
+    ['best', 'best.int8']
+    """
+    ways = [model.resolve().with_suffix("").parts for model in models]
+    names = []
+    for way in ways:
+        depth = 1
+        while any(way != other and way[-depth:] == other[-depth:] for other in ways):
+            depth += 1
+        names.append("/".join(way[-depth:]))
+    return names
 
 
 def joined(parts: Sequence[Samples]) -> Samples:

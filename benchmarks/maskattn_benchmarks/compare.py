@@ -198,6 +198,7 @@ def _caveats(
     if first.settings.threads != second.settings.threads:
         said.append("The runs used different numbers of threads.")
     said += [f"{run.name} failed: {run.failure}" for pair in pairs for run in pair if run.failure]
+    said += [f"{run.name} not run: {run.not_run}" for pair in pairs for run in pair if run.not_run]
     level = f"{100 * CONFIDENCE:.0f} %"
     return (*dict.fromkeys(said), f"Each interval holds {level} of the changes that chance makes.")
 

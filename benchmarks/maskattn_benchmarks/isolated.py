@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from maskattn_edge.contract.errors import EngineError
 
 _END_S = 5.0
 _SAID = 300
+_OPENING = {"": "loading and warming up", "torch-compile": "loading, compiling and warming up"}
 
 
 class CandidateProcess:
@@ -51,6 +55,7 @@ class CandidateProcess:
             stdout=subprocess.PIPE,
             stderr=self._said,
             bufsize=0,
+            start_new_session=True,  # what it starts, a compiler say, ends with it
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -65,7 +70,7 @@ class CandidateProcess:
             started=started,
         )
         try:
-            self.opened: Opened = self._ask(order, "loading and warming up")
+            self.opened: Opened = self._ask(order, _OPENING.get(engine, _OPENING[""]))
         except BaseException:
             self.close()
             raise
@@ -89,16 +94,21 @@ class CandidateProcess:
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
         self._said.close()
+
+    def _kill(self) -> None:
+        """End it at once, and what it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def _ask(self, order: msgspec.Struct, what: str) -> Any:  # noqa: ANN401 - see `channel`
         try:
             self._channel.send(order)
             answer = self._channel.receive(self._timeout_s)
         except TimeoutError as error:
-            self._process.kill()
+            self._kill()
             raise EngineError(f"{what} took more than {self._timeout_s:g} s") from error
         except (EOFError, EngineError) as error:
             raise EngineError(f"its process ended during {what}: {self._reason()}") from error

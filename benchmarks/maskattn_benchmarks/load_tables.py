@@ -48,13 +48,13 @@ def robot_tables(report: Report) -> list[Table]:
     first = report.robot[0]
     hogs = f"{first.hogs} busy process{'es' * (first.hogs != 1)}"
     headings = ("camera", "frames/s", "age p50", "age p90", "age p99", "age max", "latency p50",
-                "captured", "dropped", "dropped, %", "state")  # fmt: skip
+                "captured", "dropped", "dropped, %", "not read", "state")  # fmt: skip
     loop = Table(
         title=f"The robot's loop: {len(first.cameras)} at once, beside {hogs}; ms",
         headings=headings,
         rows=tuple(rows),
         note="Age is from capture to delivery, latency from taking a frame to its labels. Dropped "
-        "frames were replaced by newer ones.",
+        "frames were replaced by newer ones; those not read came while their reader was late.",
     )
     return [loop, *(table for robot in report.robot if (table := _over_time(robot)))]
 
@@ -62,9 +62,8 @@ def robot_tables(report: Report) -> list[Table]:
 def _camera_row(robot: RobotRun, camera: CameraRun) -> tuple[str, ...]:
     state = f"failed: {camera.failure}" if camera.failure else (
         "complete" if robot.complete else "incomplete")  # fmt: skip
-    lost = camera.dropped + camera.missed
-    counts = (str(camera.captured), str(lost), percent(lost / camera.captured)
-              if camera.captured else "-")  # fmt: skip
+    share = percent(camera.dropped / camera.captured) if camera.captured else "-"
+    counts = (str(camera.captured), str(camera.dropped), share, str(camera.missed))
     if not camera.at:
         return (*[NOT_MEASURED] * 6, *counts, state)
     age = np.array(camera.age)

@@ -15,11 +15,12 @@ def markdown(report: Report) -> str:
     parts = [f"# Benchmark of {report.started}\n{state}"]
     if report.warnings:
         parts.append("\n".join(f"- **Warning:** {cell(text)}" for text in report.warnings) + "\n")
-    parts += [_table(table) for table in tables(report)]
+    parts += [table_text(table) for table in tables(report)]
     return "\n".join(parts)
 
 
-def _table(table: Table) -> str:
+def table_text(table: Table) -> str:
+    """A table under its title."""
     lines = [f"## {cell(table.title)}", ""]
     lines.append(f"| {' | '.join(map(cell, table.headings))} |")
     lines.append(f"|{'---|' * len(table.headings)}")

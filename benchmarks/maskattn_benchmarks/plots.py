@@ -13,6 +13,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from maskattn_benchmarks.cells import ms
 from maskattn_benchmarks.percentiles import percentile
 from maskattn_benchmarks.results import Metric, Run
 
@@ -34,6 +35,11 @@ def color(index: int) -> str:
     return COLORS[index % len(COLORS)]
 
 
+def dash(index: int) -> str:
+    """Dashes of the run at `index`: runs of one colour differ in them; empty for a whole line."""
+    return ("", "7 3", "2 3")[index // len(COLORS) % 3]
+
+
 def tail_plot(runs: Sequence[Run], metric: Metric) -> str:
     """Latency at each percentile, where p90, p99 and p99.9 lie equally far apart."""
     curves = []
@@ -52,24 +58,36 @@ def tail_plot(runs: Sequence[Run], metric: Metric) -> str:
     for index, curve in enumerate(curves):
         points = " ".join(f"{x(_depth(rank)):.1f},{y(value):.1f}" for rank, value in curve)
         body.append(
-            f'<polyline points="{points}" fill="none" stroke="{color(index)}" stroke-width="2"/>'
+            f'<polyline points="{points}" fill="none" stroke="{color(index)}" stroke-width="2" '
+            f'stroke-dasharray="{dash(index)}"/>'
         )
     return svg(body, f"Latency by percentile, {metric.replace('_', ' ')}")
 
 
 def stage_plot(runs: Sequence[Run]) -> str:
-    """Median of each stage, side by side in one bar per run."""
+    """Median of each stage, side by side in one bar per run.
+
+    Where a run takes many times as long as another, bars are shares of a frame, all of one length.
+    """
     rows = [[float(np.median(getattr(run.steady, stage))) for stage in _STAGES] for run in runs]
-    x = Axis(0.0, max(sum(row) for row in rows) * 1.05, LEFT - 38, WIDTH - RIGHT)
-    bottom = 34 + 44 * len(runs)
+    sums = [sum(row) for row in rows]
+    shares = max(sums) >= _WIDE * min(sums) > 0
+    if shares:
+        rows = [
+            [100 * value / total for value in row] for row, total in zip(rows, sums, strict=True)
+        ]
+    longest = 100.0 if shares else max(sums) * 1.05
+    x = Axis(0.0, longest, LEFT - 38, WIDTH - RIGHT)
+    bottom = 34 + 40 * len(runs)
     body = []
     for k, (stage, fill) in enumerate(zip(_STAGES, _STAGE_COLORS, strict=True)):
         left = LEFT - 38 + 105 * k
         body.append(f'<rect x="{left}" y="6" width="12" height="12" fill="{fill}"/>')
         body.append(f'<text x="{left + 17}" y="16">{stage}</text>')
-    for k, (run, row) in enumerate(zip(runs, rows, strict=True)):
-        top, at = 34 + 44 * k, 0.0
-        body.append(f'<text x="{x(0):.1f}" y="{top + 11}">{escape(run.name[:60])}</text>')
+    for k, (run, row, total) in enumerate(zip(runs, rows, sums, strict=True)):
+        top, at = 34 + 40 * k, 0.0
+        said = f"{escape(run.name[:60])}, {ms(total)} ms"
+        body.append(f'<text x="{x(0):.1f}" y="{top + 11}">{said}</text>')
         for value, fill in zip(row, _STAGE_COLORS, strict=True):
             body.append(
                 f'<rect x="{x(at):.1f}" y="{top + 16}" width="{x(at + value) - x(at):.1f}" '
@@ -77,7 +95,8 @@ def stage_plot(runs: Sequence[Run]) -> str:
             )
             at += value
     body += [x_tick(x(value), f"{value:g}", bottom) for value in x.ticks()]
-    body.append(f'<text x="{WIDTH - RIGHT}" y="{bottom + 32}" text-anchor="end">ms</text>')
+    what = "% of a frame" if shares else "ms"
+    body.append(f'<text x="{WIDTH - RIGHT}" y="{bottom + 32}" text-anchor="end">{what}</text>')
     return svg(body, "Median of each stage", bottom + 38)
 
 

@@ -157,8 +157,9 @@ class LoadGenResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model on one engine. A run that failed says why and keeps what it measured before.
 
-    `disturbed` tells that a warning was given of the time in which its frames were taken;
-    `bounded` that its time was up before it had the frames that were asked for.
+    `not_run` says why it was left out on purpose, which is no failure; `disturbed` that a warning
+    was given of the time in which its frames were taken; `bounded` that its time was up before
+    it had the frames that were asked for.
     """
 
     name: _Short
@@ -171,6 +172,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     input: _Short = ""
     device: _Short = ""
     failure: _Text = ""
+    not_run: _Text = ""
     complete: bool = False
     disturbed: bool = False
     bounded: bool = False
@@ -193,9 +195,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class CameraRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One camera's loop: its frames, and of each delivered one when it came and how old it was.
 
-    `at` is the delivery in seconds since the robot's loop began; `age` is from capture to
-    delivery and `latency` from taking the frame to its labels, both in milliseconds. `dropped`
-    frames were replaced by newer ones before the engine was free, `missed` ones before delivery.
+    `at` is the capture in seconds since the robot's loop began; `age` is from capture to
+    delivery and `latency` from taking the frame to its labels, both in milliseconds. Each frame
+    that was `captured` within the loop was delivered or `dropped`, that is replaced by a newer one
+    on its way; `missed` ones were sent by the camera while its reader was late, and never read.
     """
 
     source: _Text

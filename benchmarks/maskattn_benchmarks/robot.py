@@ -21,6 +21,7 @@ import msgspec
 
 from maskattn_benchmarks.gauges import GaugeLog
 from maskattn_benchmarks.results import CameraRun, RobotRun
+from maskattn_benchmarks.robot_frames import FrameLedger
 from maskattn_edge.contract.errors import ContractError
 
 CAMERAS = ("synthetic://?seed=0&frames=16", "synthetic://?seed=1&frames=16")
@@ -28,6 +29,7 @@ CAMERAS = ("synthetic://?seed=0&frames=16", "synthetic://?seed=1&frames=16")
 
 TICK_S = 1.0
 _END_S = 10.0
+_SETTLE_S = 10.0
 _OPEN_S = 300.0
 
 
@@ -90,17 +92,19 @@ def drive(
         seconds = 0.0
 
         def so_far(*, complete: bool) -> RobotRun:
-            found = tuple(camera.run(began, min(seconds, settings.seconds)) for camera in cameras)
+            found = tuple(camera.run(began, seconds) for camera in cameras)
             return RobotRun(
-                name=name, hogs=settings.hogs, seconds=min(seconds, settings.seconds),
-                complete=complete, cameras=found, series=gauges.series(),
+                name=name, hogs=settings.hogs, seconds=seconds, complete=complete, cameras=found,
+                series=gauges.series(),
             )  # fmt: skip
 
         while seconds < settings.seconds and any(camera.alive for camera in cameras):
             time.sleep(min(TICK_S, settings.seconds - seconds))
-            seconds = time.monotonic() - began
+            seconds = min(time.monotonic() - began, settings.seconds)
             gauges.read(seconds)
             on_tick(so_far(complete=False))
+        # The last frames of the loop are still on their way: counted when a later one came.
+        _wait_until(lambda: all(camera.passed(began + seconds) for camera in cameras), _SETTLE_S)
         for camera in cameras:
             camera.end()
         for camera in cameras:
@@ -139,7 +143,7 @@ class _Camera:
                 stdin=subprocess.PIPE, stdout=errors, stderr=errors,
             )  # fmt: skip
         self._stopped = False
-        self._lines: list[dict[str, Any]] = []
+        self._frames, self._device = FrameLedger(), ""
         self._read_to = 0
 
     def __enter__(self) -> _Camera:
@@ -168,6 +172,11 @@ class _Camera:
         lines = self._errors.read_text(errors="replace").strip().splitlines()
         return (lines[-1] if lines else f"its process ended: {self._process.returncode}")[:4000]
 
+    def passed(self, moment: float) -> bool:
+        """Whether a frame that was captured after `moment` was delivered, or none will be."""
+        self._read()
+        return not self.alive or self._frames.delivered_until >= moment
+
     def end(self) -> None:
         """Tell it to end."""
         self._stopped = self.alive
@@ -183,27 +192,11 @@ class _Camera:
             self._process.wait()
 
     def run(self, began: float, seconds: float) -> CameraRun:
-        """The frames that were delivered within `seconds` of `began`."""
+        """The frames that were captured within `seconds` from `began`."""
         self._read()
-        columns: dict[str, list[float]] = {"at": [], "age": [], "latency": []}
-        before, counts = _counts(None), _counts(None)
-        for line in self._lines:
-            if line["time"] < began:
-                before = _counts(line)
-                continue
-            if line["time"] - began <= seconds + TICK_S:  # it goes on while it is told to end
-                counts = {name: total - before[name] for name, total in _counts(line).items()}
-            for at, age, latency in line["frames"]:
-                if 0 <= at - began <= seconds:
-                    columns["at"].append(round(at - began, 4))
-                    columns["age"].append(round(age, 3))
-                    columns["latency"].append(round(latency, 3))
-        device = str(self._lines[0]["device"])[:256] if self._lines else ""
-        return CameraRun(
-            source=self._source, device=device, seconds=seconds, failure=self.failure,
-            captured=counts["captured"], dropped=counts["dropped"], missed=counts["missed"],
-            at=tuple(columns["at"]), age=tuple(columns["age"]), latency=tuple(columns["latency"]),
-        )  # fmt: skip
+        return self._frames.run(
+            began, seconds, source=self._source, device=self._device, failure=self.failure
+        )
 
     def _read(self) -> None:
         """Whole lines that came since the last time."""
@@ -214,11 +207,10 @@ class _Camera:
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]
         self._read_to += len(whole)
-        self._lines += [msgspec.json.decode(line) for line in whole.splitlines()]
-
-
-def _counts(line: dict[str, Any] | None) -> dict[str, int]:
-    return {name: line[name] if line else 0 for name in ("captured", "dropped", "missed")}
+        for text in whole.splitlines():
+            line = msgspec.json.decode(text)
+            self._device = str(line["device"])[:256]
+            self._frames.add(line["read"], line["delivered"])
 
 
 def _wait_until(true: Callable[[], bool], seconds: float) -> None:

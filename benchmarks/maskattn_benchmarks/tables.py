@@ -79,6 +79,8 @@ def _overview(report: Report) -> Table:
 def _state(run: Run) -> str:
     if run.failure:
         return f"failed: {run.failure}"
+    if run.not_run:
+        return f"not run: {run.not_run}"
     if run.complete and run.bounded:
         return f"complete, but only {len(run.steady)} frames: its time was up"
     return "complete" if run.complete else "incomplete"
@@ -198,7 +200,8 @@ def _accuracy(report: Report) -> Table:
 
 
 def _classes(scored: list[Run]) -> Table:
-    """IoU of each class on the grid; models with other classes leave their cells empty."""
+    """IoU of each class on the grid, a column per model; other classes leave cells empty."""
+    scored = list({run.name.rpartition("/")[0]: run for run in reversed(scored)}.values())[::-1]
     names = list(dict.fromkeys(c.name for run in scored for c in (_scores(run))))
     rows = []
     for name in names:
@@ -212,7 +215,7 @@ def _classes(scored: list[Run]) -> Table:
     ran = ", ".join(sorted({run.accuracy.runs_on for run in scored if run.accuracy}))
     return Table(
         title=f"IoU of each class in %, on the grid: {what}",
-        headings=("class", *(run.name for run in scored)),
+        headings=("class", *(run.name.rpartition("/")[0] or run.name for run in scored)),
         rows=tuple(rows),
         note=f"Labels by {ran}; a class that does not occur has no score.",
     )

@@ -14,12 +14,12 @@ import onnx
 from maskattn_edge.contract.classes import things_of
 from maskattn_edge.contract.errors import CheckpointError, DataError, ModelFileError
 from maskattn_edge.contract.model_file import ModelFile, describe, parse_model, write_model_file
-from maskattn_edge.contract.spec import KeptLayer, Licences, ModelSpec, PrecisionSpec
+from maskattn_edge.contract.spec import Licences, ModelSpec, PrecisionSpec
 from maskattn_edge.latency import LatencySettings
 from maskattn_export.decision import Candidate, Decision, decide
 from maskattn_export.description import base_spec, golden_samples
 from maskattn_export.graph import run_torch, to_onnx
-from maskattn_export.half import KEPT_REASON, kept_in_fp32, to_fp16
+from maskattn_export.half import fp16_spec, to_fp16
 from maskattn_export.int8 import Int8Result, Judge, default_quantizer, precision_of, search
 from maskattn_export.int8.report import write_report
 from maskattn_export.int8.tuning import tuned, tuning_settings
@@ -131,7 +131,7 @@ def export_checkpoint(
             else:
                 writer.put_aside("int8")
         elif precision == "fp16":
-            writer.write(to_fp16(graph), _half(graph))
+            writer.write(to_fp16(graph), fp16_spec(graph))
         else:
             writer.write(graph, PrecisionSpec(name="fp32"))
     on_step("time on this machine")
@@ -199,11 +199,6 @@ def _search(
         tuning = replace(tuning, best_epoch=0)
     model, found = look_for(graph, budget=limit)
     return model, replace(found, tuning=tuning)
-
-
-def _half(graph: onnx.ModelProto) -> PrecisionSpec:
-    kept = [KeptLayer(name=name, reason=KEPT_REASON) for name in kept_in_fp32(graph)]
-    return PrecisionSpec(name="fp16", kept=tuple(kept))
 
 
 class _Writer:

@@ -8,6 +8,8 @@ import onnx
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
+from maskattn_edge.contract.spec import KeptLayer, PrecisionSpec
+
 KEPT_OPERATOR = "LayerNormalization"
 KEPT_REASON = "a layer norm's sums overflow fp16 where it spans a whole map"
 
@@ -39,6 +41,12 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     del half.graph.value_info[:]
     onnx.checker.check_model(half, full_check=True)
     return half
+
+
+def fp16_spec(model: onnx.ModelProto) -> PrecisionSpec:
+    """What the fp16 file of that fp32 graph says of its precision."""
+    kept = [KeptLayer(name=name, reason=KEPT_REASON) for name in kept_in_fp32(model)]
+    return PrecisionSpec(name="fp16", kept=tuple(kept))
 
 
 def kept_in_fp32(model: onnx.ModelProto) -> list[str]:

@@ -28,6 +28,7 @@ from maskattn_edge.contract.spec import (
     TrainingSpec,
 )
 from maskattn_export.graph import to_onnx
+from maskattn_export.half import fp16_spec, to_fp16
 from maskattn_export.program import write_program
 from maskattn_models.network import NetworkConfig, SegmentationNetwork
 from maskattn_models.peers import build
@@ -78,8 +79,9 @@ def write_peer(
     side: int = 128,
     seed: int = 0,
     program: bool = False,
+    half: bool = False,
 ) -> None:
-    """Write the fp32 model file of a peer with random weights.
+    """Write the model file of a peer with random weights.
 
     Args:
         name: a key of `PEERS`.
@@ -87,7 +89,8 @@ def write_peer(
         classes: number of labels, 1..255.
         side: height and width of the input in pixels.
         seed: of the weights.
-        program: write it beside the file as a PyTorch program too.
+        program: write it beside the file as a PyTorch program too, which is fp32 always.
+        half: write the file in fp16 in place of fp32.
 
     Raises:
         UsageError: the name is unknown, or a number is out of range.
@@ -95,18 +98,21 @@ def write_peer(
     """
     network = build_peer(name, classes=classes, side=side, seed=seed)
     size = InputSpec(height=side, width=side)
+    graph, precision = to_onnx(network, size), PrecisionSpec(name="fp32")
+    if half:
+        graph, precision = to_fp16(graph), fp16_spec(graph)
     spec = ModelSpec(
         name=f"{name}-random",
         task="semantic",
         classes=numbered_classes(classes),
         input=size,
-        precision=PrecisionSpec(name="fp32"),
+        precision=precision,
         training=TrainingSpec(data=RANDOM_WEIGHTS, seed=seed),
         provenance=Provenance(
             versions={tool: version(tool) for tool in _TOOLS} | {"maskattn-edge": __version__}
         ),
     )
-    write_model_file(path, to_onnx(network, size).SerializeToString(), spec)
+    write_model_file(path, graph.SerializeToString(), spec)
     if program:
         write_program(network, size, path.with_suffix(".pt2"))
 
@@ -120,6 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--side", type=int, default=128, help="height and width in pixels")
     parser.add_argument("--seed", type=int, default=0, help="of the weights")
     parser.add_argument("--program", action="store_true", help="write OUT.pt2 for PyTorch too")
+    parser.add_argument("--fp16", action="store_true", help="write it in fp16")
     chosen = parser.parse_args(arguments)
     try:
         write_peer(
@@ -129,6 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
             side=chosen.side,
             seed=chosen.seed,
             program=chosen.program,
+            half=chosen.fp16,
         )
     except MaskAttnError as error:
         print(f"error: {error}", file=sys.stderr)

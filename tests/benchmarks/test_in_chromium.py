@@ -12,7 +12,7 @@ from maskattn_benchmarks.files import write_reports
 from maskattn_benchmarks.results import Accuracy, CameraRun, LoadGenResult, Memory, RobotRun
 
 SEEN = """
-  return [document.querySelectorAll("svg").length,
+  return [document.querySelectorAll("figure svg").length,
           [...document.images].every(image => image.complete && image.naturalWidth > 0),
           document.documentElement.scrollWidth <= window.innerWidth];
 """
@@ -72,6 +72,21 @@ def test_the_page_opens_without_an_error_or_a_request(browser, report, tmp_path,
             if entry["method"] == "Network.requestWillBeSent"}  # fmt: skip
     assert {url for url in urls if not url.startswith("data:")} == {page}
     assert "Incomplete" in browser.find_element("tag name", "body").text
+
+
+def test_a_tables_first_column_stays_in_sight_on_a_phone(browser, report, tmp_path):
+    write_reports(tmp_path, report)
+    browser.set_window_size(390, 900)
+    browser.get((tmp_path / "report.html").as_uri())
+    moved, stayed = browser.execute_script("""
+      const scroll = document.querySelector(".summary .scroll");
+      const [first, last] = [scroll.querySelector("td"), scroll.querySelector("td:last-child")];
+      const before = [last, first].map(cell => cell.getBoundingClientRect().left);
+      scroll.scrollLeft = 10000;
+      return [last, first].map((cell, k) => before[k] - cell.getBoundingClientRect().left);
+    """)
+    assert moved > 50
+    assert abs(stayed) < 2
 
 
 def test_the_checks_above_can_fail(browser, tmp_path):

@@ -5,6 +5,7 @@ import signal
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,20 @@ def test_a_candidate_that_takes_too_long_is_ended(frames):
         )
 
 
+def test_what_it_started_ends_with_it(tmp_path, monkeypatch, frames):
+    """A compiler, say: `torch-compile` starts one, and must be done in time."""
+    program, started = tmp_path / "program", tmp_path / "pid"
+    program.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {started}.new\n"
+                       f"mv {started}.new {started}\nwait\n")  # fmt: skip
+    program.chmod(0o755)
+    monkeypatch.setattr(isolated.sys, "executable", str(program))
+    settings = replace(SETTINGS, timeout_s=0.5)
+    with pytest.raises(EngineError, match=r"loading, compiling and warming up took more than"):
+        CandidateProcess(default_model(), "torch-compile", frames, settings, 0.0)
+    state = Path("/proc", started.read_text().strip(), "stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
 def test_a_crash_is_a_row_and_the_others_go_on():
     pytest.importorskip("openvino", reason="the other candidate needs openvino")
 
@@ -84,6 +99,22 @@ def test_a_crash_is_a_row_and_the_others_go_on():
 def test_an_engine_that_is_missing_is_a_row():
     (run,) = benchmark([default_model()], ["pytorch"], SETTINGS).runs
     assert "default.pt2: no such file; write it with" in run.failure
+
+
+def test_a_candidate_may_be_left_out_on_purpose():
+    settings = replace(SETTINGS, starts=1, data=Path("/nowhere"))
+    left_out = Candidate(default_model(), "pytorch", called="ours", not_run="it has no program")
+    (run,) = benchmark_candidates([left_out], settings).runs
+    assert (run.name, run.failure, run.not_run) == ("ours/pytorch", "", "it has no program")
+    assert (run.complete, len(run.steady), run.startup, run.sha256 != "") == (False, 0, (), True)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    paths = [tmp_path / way for way in ("x/a/best.onnx", "y/a/best.onnx", "best.int8.onnx")]
+    report = benchmark(paths, ["onnxruntime"], SETTINGS)
+    assert [run.name for run in report.runs] == [
+        "x/a/best/onnxruntime", "y/a/best/onnxruntime", "best.int8/onnxruntime"
+    ]  # fmt: skip
 
 
 def test_time_bounds_a_slow_candidate(frames):

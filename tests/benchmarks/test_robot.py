@@ -11,7 +11,8 @@ from maskattn_benchmarks.load_tables import robot_tables
 from maskattn_benchmarks.replay import ReplayCamera, open_live
 from maskattn_benchmarks.results import CameraRun, RobotRun, Series
 from maskattn_benchmarks.robot import RobotSettings, busy, drive
-from maskattn_benchmarks.robot_plot import age_plot
+from maskattn_benchmarks.robot_frames import FrameLedger
+from maskattn_benchmarks.robot_plot import age_plot, gauge_plots
 from maskattn_edge.cli.app import run_command
 from maskattn_edge.contract.errors import ContractError, SourceError
 from maskattn_edge.models import default_model
@@ -29,12 +30,32 @@ def test_a_short_loop_of_two_cameras(monkeypatch):
         assert (camera.failure, camera.source) == ("", CLIP)
         assert len(camera.age) > 0
         assert min(camera.age) > 0
-        assert all(0 <= at <= 1.5 for at in camera.at)
+        assert all(0 <= at < 1.5 for at in camera.at)
+        assert camera.captured == len(camera.at) + camera.dropped
+        # A camera of 30 frames a second sends 45 in that time, one more or less at each end.
+        assert camera.captured + camera.missed in (44, 45, 46)
         assert all(age >= latency for age, latency in zip(camera.age, camera.latency, strict=True))
         assert camera.device.startswith("CPU, 1 thread")
     assert len(ticks) >= 3
     assert not ticks[0].complete
     assert run.series.at == tuple(sorted(run.series.at))
+
+
+def test_every_frame_is_counted_once():
+    ledger = FrameLedger()
+    assert ledger.delivered_until == float("-inf")
+    ledger.add([(3, 9.9), (4, 10.0), (5, 10.1), (8, 10.4)], [(3, 5.0, 2.0), (5, 7.0, 3.0)])
+    # 3 came before the loop, 4 was replaced by 5, 6 and 7 were never read, 8 is on its way
+    first = ledger.run(10.0, 1.0, source="c", device="d", failure="")
+    assert (first.captured, first.dropped, first.missed) == (2, 1, 0)
+    assert (first.at, first.age, first.latency) == ((0.1,), (7.0,), (3.0,))
+    ledger.add([(9, 10.9), (10, 11.0), (11, 11.1)], [(11, 9.0, 4.0)])  # 11 came after the loop
+    assert ledger.delivered_until == 11.1
+    last = ledger.run(10.0, 1.0, source="c", device="d", failure="")
+    assert (last.captured, last.dropped, last.missed) == (4, 3, 2)
+    assert last.at == (0.1,)
+    nothing = ledger.run(20.0, 1.0, source="c", device="d", failure="x")
+    assert (nothing.captured, nothing.dropped, nothing.missed, nothing.failure) == (0, 0, 0, "x")
 
 
 def test_a_camera_that_fails_says_why(tmp_path):
@@ -101,7 +122,7 @@ def test_gauges_that_come_and_go(tmp_path):
 def heated() -> RobotRun:
     """100 s at 10 frames a second, whose ages rise from 10 to 20 ms halfway."""
     at = tuple(k / 10 for k in range(1000))
-    camera = CameraRun(source="c", captured=2000, dropped=900, missed=100, seconds=100.0, at=at,
+    camera = CameraRun(source="c", captured=2000, dropped=1000, missed=7, seconds=100.0, at=at,
                        age=(10.0,) * 500 + (20.0,) * 500, latency=(5.0,) * 1000)  # fmt: skip
     seconds = tuple(float(k) for k in range(100))
     series = Series(at=seconds, gauges={"cpu, °C": (40.0,) * 50 + (None,) * 50})
@@ -113,11 +134,14 @@ def test_heat_is_seen_over_time(make_report):
     report = msgspec.structs.replace(make_report(m=[1.0]), robot=(heated(),))
     loop, over_time = robot_tables(report)
     assert loop.rows[0][1:] == ("10.0", "20.00", "20.00", "20.00", "20.00", "5.00", "2000", "1000",
-                                "50.00", "complete")  # fmt: skip
+                                "50.00", "7", "complete")  # fmt: skip
     assert "2 busy processes" in loop.title
     assert over_time.rows[0] == ("0 to 10 s", "100", "10.00", "5.00", "40.0")
     assert over_time.rows[9] == ("90 to 100 s", "100", "20.00", "5.00", "not measured")
     assert age_plot(heated()).count("<path") == 1
+    ((name, plot),) = gauge_plots(heated())
+    assert name == "cpu, °C"
+    assert plot.partition('d="')[2].partition('"')[0].count("L") == 49  # then it was not read
 
 
 def test_wrong_use(capsys):

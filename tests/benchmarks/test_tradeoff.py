@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from maskattn_benchmarks.plots import tail_plot
+from maskattn_benchmarks.plots import color, dash, stage_plot, tail_plot
 from maskattn_benchmarks.results import Accuracy, Memory
 from maskattn_benchmarks.tradeoff import score, tradeoff_plot
 
@@ -70,3 +70,39 @@ def test_a_slow_peer_does_not_hide_the_others(make_report):
     a, b, c = heights(a=[10.0] * 9, b=[100.0] * 9, c=[1000.0] * 9)
     assert a - b == pytest.approx(b - c, abs=0.2)  # logarithmic
     assert a - b > 50
+
+
+def test_a_slow_peer_does_not_hide_the_parts_of_the_others(make_report):
+    def bars(**runs):
+        picture = ElementTree.fromstring(stage_plot(make_report(**runs).runs))  # noqa: S314
+        found = [r.attrib for r in picture.iter("rect") if r.attrib["height"] == "16"]
+        widths = [sum(float(r["width"]) for r in found[k : k + 4]) for k in (0, 4)]
+        return widths, float(found[2]["width"]), "".join(picture.itertext())
+
+    (fast, slow), _, said = bars(a=[8.25] * 9, b=[18.25] * 9)  # 10 and 20 ms in all
+    assert slow == pytest.approx(2 * fast, abs=0.3)
+    assert "a, 10.00 ms" in said
+    (fast, slow), engine, said = bars(a=[8.25] * 9, b=[998.25] * 9)
+    assert slow == pytest.approx(fast, abs=0.3)
+    assert engine == pytest.approx(0.825 * fast, abs=0.3)  # its share of its own frame
+    assert "b, 1000.0 ms" in said
+    assert "% of a frame" in said
+
+
+def test_runs_without_a_score_lie_clear_of_all_words(make_report):
+    runs = make_report(fast=[1.0] * 9, slow=[1000.0] * 9, best=[10.0] * 9).runs
+    peaks = [scored(run, None, 900) for run in runs[:2]] + [scored(runs[2], 0.5, 900)]
+    text = tradeoff_plot(peaks)
+    words = [w for w in ElementTree.fromstring(text).iter("text")  # noqa: S314
+             if w.text in ("not", "scored")]  # fmt: skip
+    assert len(words) == 2
+    found = bubbles(text)
+    assert all(float(word.attrib["x"]) < found["fast"][0] - found["fast"][2] for word in words)
+    line = next(e for e in ElementTree.fromstring(text).iter("line")  # noqa: S314
+                if e.attrib["y1"] == e.attrib["y2"] and e.attrib["class"] == "tick")  # fmt: skip
+    assert found["fast"][1] - found["fast"][2] > float(line.attrib["y1"])
+    assert "scored" not in tradeoff_plot(peaks[2:])  # no such row where all have a score
+
+
+def test_no_two_runs_look_alike():
+    assert len({(color(index), dash(index)) for index in range(24)}) == 24

@@ -15,8 +15,10 @@ from maskattn_export import peers
 def test_a_peer_is_a_model_file_that_runs(tmp_path, name, side):
     path = tmp_path / "peer.onnx"
     words = [name, str(path), "--classes", "4", "--side", str(side)]
+    words += ["--fp16"] if name == "plain-unet" else []
     assert peers.main(words) == 0
     file = read_model_file(path)
+    assert file.spec.precision.name == ("fp16" if name == "plain-unet" else "fp32")
     assert file.spec.training.data == "none: random weights, for speed and memory only"
     with open_engine(file, backend="onnxruntime") as engine:
         labels = engine.infer(np.zeros((1, side, side, 3), np.uint8)).labels

@@ -2,8 +2,8 @@
 
 `python -m maskattn_benchmarks.peers MODEL.onnx... --data DIR --report DIR` measures each model
 and the peers in one interleaved run, on the same frames. The first model decides the classes and
-the size that peers are made for. A trained peer is just another MODEL; it takes the place of the
-one with random weights if `--trained` names it.
+the size that peers are made for. `--trained NAME=FILE.onnx` is a peer with the weights of that
+file, which takes the place of the one with random weights; reports call it NAME.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskattn_benchmarks.benchmark import benchmark_candidates
-from maskattn_benchmarks.candidate import Candidate
+from maskattn_benchmarks.candidate import Candidate, model_names
 from maskattn_benchmarks.files import write_reports
 from maskattn_benchmarks.peers.models import RANDOM_PEERS, write_random_peer
 from maskattn_benchmarks.peers.table import ENGINES, check_engines, installed_engines
@@ -25,6 +25,7 @@ from maskattn_edge.latency import LatencySettings
 from maskattn_edge.optional import require
 
 _TORCH = ("pytorch", "torch-compile")
+_TOO_LARGE = "its attention takes gigabytes in PyTorch: it is run from its model file"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,21 +45,38 @@ def _compare(chosen: argparse.Namespace) -> int:
     require("jinja2", purpose="the HTML report", extra="benchmark")
     engines = chosen.engine or [*installed_engines(), *_TORCH]
     check_engines(engines)
-    trained = dict(map(_named, chosen.trained))
-    candidates = [Candidate(model, engine) for model in chosen.models for engine in engines]
-    for name in [*RANDOM_PEERS, *(each for each in trained if each not in RANDOM_PEERS)]:
-        path = trained.get(name)
-        if path is None:
-            path = _random(name, chosen, engines)
-        # The published network needs gigabytes for a frame in PyTorch: it is run from its file.
-        fitting = [e for e in engines if name != "published" or e not in _TORCH]
-        candidates += [Candidate(path, engine) for engine in fitting]
+    candidates = [
+        Candidate(path, engine, called=name, not_run=_not_run(name, path, engine))
+        for name, path in _models(chosen, engines)
+        for engine in engines
+    ]
     report = benchmark_candidates(
         candidates, _settings(chosen), results=chosen.report / "results.json", on_step=_say,
         on_end=lambda report: write_reports(chosen.report, report),
     )  # fmt: skip
     print(f"report: {chosen.report / 'report.html'}")
     return 1 if any(run.failure for run in report.runs) else 0
+
+
+def _models(chosen: argparse.Namespace, engines: list[str]) -> list[tuple[str, Path]]:
+    """Names and files: those that are given, then the peers, made here where no file is named."""
+    trained = dict(map(_named, chosen.trained))
+    if len(trained) < len(chosen.trained):
+        raise UsageError("two trained peers have the same NAME: give each one of its own")
+    found = list(zip(model_names(chosen.models), chosen.models, strict=True))
+    for name in [*RANDOM_PEERS, *(each for each in trained if each not in RANDOM_PEERS)]:
+        found.append((name, trained.get(name) or _random(name, chosen, engines)))
+    return found
+
+
+def _not_run(name: str, path: Path, engine: str) -> str:
+    """Why PyTorch does not run a model, which is no failure; empty where it does."""
+    if engine not in _TORCH:
+        return ""
+    if name == "published":
+        return _TOO_LARGE
+    program = path.with_suffix(".pt2")
+    return "" if program.is_file() else f"PyTorch has no program {program.name} beside the file"
 
 
 def _random(name: str, chosen: argparse.Namespace, engines: list[str]) -> Path:

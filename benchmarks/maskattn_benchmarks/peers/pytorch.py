@@ -6,7 +6,9 @@ maskattn_export.program` writes: the same network with the same weights, uint8 i
 
 from __future__ import annotations
 
+import importlib
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,7 @@ class PyTorchEngine(Engine):
         self._gpu = bool(torch.cuda.is_available())
         self._where = torch.device("cuda" if self._gpu else "cpu")
         self._events: tuple[Any, Any] | None = None
-        self._program = self._prepared(_load(torch, path).to(self._where))
+        self._program = self._prepared(_load(torch, path, self._where))
 
     @property
     def device(self) -> str:
@@ -74,7 +76,7 @@ class PyTorchEngine(Engine):
                 found = [part.to("cpu").numpy() for part in parts]
                 self._read_events()
         except Exception as error:  # PyTorch and its compilers raise many kinds
-            raise EngineError(f"PyTorch failed: {str(error).strip().splitlines()[0]}") from error
+            raise EngineError(f"PyTorch failed: {_first_line(error)}") from error
         return dict(zip(names, found, strict=True))
 
     def _read_events(self) -> None:
@@ -86,12 +88,28 @@ class PyTorchEngine(Engine):
 
 
 class CompiledEngine(PyTorchEngine):
-    """Runs the program through torch.compile; the first frame compiles, for a minute or more.
+    """Runs the program through torch.compile, which is done when it is loaded.
 
-    Arguments and errors as for `PyTorchEngine`.
+    On a CPU that is work for the C++ compiler: some ten small programs that try the processor's
+    instructions, then the kernels. Both are kept in PyTorch's own cache for the next process. Who
+    opens it sets a time limit; benchmarks do (`--timeout`).
+
+    Arguments and errors as for `PyTorchEngine`; EngineError where compiling fails.
     """
 
     name = "torch-compile"
+
+    def __init__(self, file: ModelFile, *, threads: int | None = None) -> None:
+        super().__init__(file, threads=threads)
+        size = file.spec.input
+        begin = time.perf_counter()
+        self._run(np.zeros((1, size.height, size.width, 3), np.uint8))
+        self.compile_s = time.perf_counter() - begin
+
+    @property
+    def device(self) -> str:
+        """Where it runs, and how long compiling took."""
+        return f"{super().device}, compiled in {self.compile_s:.1f} s"
 
     def _prepared(self, program: Any) -> Any:  # noqa: ANN401
         return self._torch.compile(program, dynamic=False)
@@ -107,8 +125,18 @@ def _program_path(model: Path) -> Path:
     return path
 
 
-def _load(torch: Any, path: Path) -> Any:  # noqa: ANN401
+def _load(torch: Any, path: Path, where: Any) -> Any:  # noqa: ANN401
+    """The program on its device: constants that were traced on the CPU are moved too."""
     try:
-        return torch.export.load(path).module()
+        program = torch.export.load(path)
+        if where.type != "cpu":
+            passes: Any = importlib.import_module("torch.export.passes")
+            program = passes.move_to_device_pass(program, where)
+        return program.module().to(where)
     except Exception as error:  # its exception types are not public
-        raise ModelFileError(f"{path}: PyTorch refuses it: {str(error).splitlines()[0]}") from error
+        raise ModelFileError(f"{path}: PyTorch refuses it: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.engines.tensorrt import (
-    BuildOptions,
     EngineCache,
     PlanEngine,
-    build_engine,
+    ready_engine,
     this_machine,
 )
 
@@ -30,5 +29,6 @@ class BareTensorRTEngine(PlanEngine):
     name = "tensorrt-bare"
 
     def __init__(self, file: ModelFile, *, threads: int | None = None) -> None:
-        built = build_engine(file, BuildOptions(), EngineCache(None), this_machine())
-        super().__init__(file, built.engine.plan, graph=False)
+        found = ready_engine(file, EngineCache(None), this_machine())
+        dla = found.sidecar.fingerprint.options.dla
+        super().__init__(file, found.plan, graph=False, dla=dla)

@@ -16,7 +16,7 @@ from maskattn_edge.engines.tensorrt.cache import (
     default_cache_folder,
     read_sidecar,
 )
-from maskattn_edge.engines.tensorrt.engine import TensorRTEngine
+from maskattn_edge.engines.tensorrt.engine import TensorRTEngine, ready_engine
 from maskattn_edge.engines.tensorrt.fingerprint import BuildOptions, Fingerprint
 from maskattn_edge.engines.tensorrt.layers import plan_layer_times
 from maskattn_edge.engines.tensorrt.plan_engine import PlanEngine
@@ -40,5 +40,6 @@ __all__ = [
     "default_cache_folder",
     "plan_layer_times",
     "read_sidecar",
+    "ready_engine",
     "this_machine",
 ]
