@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxruntime before us
+
 EMBEDDING = 256
 
 
