@@ -13,7 +13,13 @@ from torch import Tensor
 
 from maskattn_edge.contract.classes import IGNORE
 from maskattn_models.network import enlarge
-from maskattn_models.training.overlap import dice_loss, dice_of_sums, lovasz_softmax_loss
+from maskattn_models.training.overlap import (
+    Total,
+    alone,
+    dice_loss,
+    dice_of_sums,
+    lovasz_softmax_loss,
+)
 from maskattn_models.training.settings import Loss
 
 _BOUND = 4.0
@@ -27,6 +33,7 @@ def segmentation_loss(
     label_smoothing: float,
     class_weights: Tensor | None,
     loss: Loss = "cross-entropy",
+    total: Total = alone,
 ) -> Tensor:
     """What training lowers; 0, not NaN, where no pixel is labelled.
 
@@ -36,18 +43,20 @@ def segmentation_loss(
         label_smoothing: of the cross-entropy: share of the target that is spread over all classes.
         class_weights: of the cross-entropy, (K,) float32, or None for equal ones.
         loss: what is added to the cross-entropy.
+        total: of what all processes that share the batch have of it, for Dice. Cross-entropy and
+            Lovasz are of the pixels here.
 
     Returns:
         () float32.
     """
-    total = cross_entropy(
+    entropy = cross_entropy(
         logits, labels, label_smoothing=label_smoothing, class_weights=class_weights
     )
     if loss == "cross-entropy+dice":
-        return total + dice_loss(logits, labels)
+        return entropy + dice_loss(logits, labels, total=total)
     if loss == "cross-entropy+lovasz":
-        return total + lovasz_softmax_loss(logits, labels)
-    return total
+        return entropy + lovasz_softmax_loss(logits, labels)
+    return entropy
 
 
 def enlarged_segmentation_loss(
@@ -57,6 +66,7 @@ def enlarged_segmentation_loss(
     label_smoothing: float,
     class_weights: Tensor | None,
     loss: Loss = "cross-entropy",
+    total: Total = alone,
 ) -> Tensor:
     """`segmentation_loss` of logits on the heads' grid, (B, K, H/2, W/2), enlarged.
 
@@ -71,6 +81,7 @@ def enlarged_segmentation_loss(
             label_smoothing=label_smoothing,
             class_weights=class_weights,
             loss=loss,
+            total=total,
         )
     from maskattn_models.training.fused_losses import enlarged_losses
 
@@ -78,10 +89,10 @@ def enlarged_segmentation_loss(
     if weights is None:
         weights = torch.ones(logits.shape[1], device=logits.device)
     sums = enlarged_losses(logits, labels, weights, overlap=loss != "cross-entropy")
-    total = sums.cross_entropy / labelled_weight(labels, class_weights).clamp(min=1e-6)
+    entropy = sums.cross_entropy / labelled_weight(labels, class_weights).clamp(min=1e-6)
     if loss == "cross-entropy":
-        return total
-    return total + dice_of_sums(sums.common, sums.squares, sums.counts)
+        return entropy
+    return entropy + dice_of_sums(sums.common, sums.squares, sums.counts, total=total)
 
 
 _FUSED: tuple[Loss, ...] = ("cross-entropy", "cross-entropy+dice")

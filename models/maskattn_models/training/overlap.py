@@ -9,18 +9,29 @@ Sources: Dice, V-Net, arxiv.org/abs/1606.04797; Lovasz-softmax, arxiv.org/abs/17
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from maskattn_edge.contract.classes import IGNORE
 
+Total = Callable[[Tensor], Tensor]
+"""Adds up over all processes that share a batch what each has of it; gradients go through."""
 
-def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
+
+def alone(sums: Tensor) -> Tensor:
+    """The `Total` of a process that has the whole batch."""
+    return sums
+
+
+def dice_loss(logits: Tensor, labels: Tensor, *, total: Total = alone) -> Tensor:
     """1 - Dice, 2 sum(p g) / (sum(p^2) + sum(g^2)), of the classes that the batch holds.
 
     Args:
         logits: (B, K, H, W), of any floating type.
         labels: (B, H, W) uint8, 255 = ignored.
+        total: of what all processes have of the batch.
 
     Returns:
         () float32 in [0, 1], the mean over classes; 0 where no pixel is labelled.
@@ -30,11 +41,14 @@ def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
     common = (chance * truth).sum((0, 2, 3))  # (K,)
     count = truth.sum((0, 2, 3), dtype=torch.float32)
     squares = (chance.square() * valid).sum((0, 2, 3))
-    return dice_of_sums(common, squares, count)
+    return dice_of_sums(common, squares, count, total=total)
 
 
-def dice_of_sums(common: Tensor, squares: Tensor, counts: Tensor) -> Tensor:
+def dice_of_sums(
+    common: Tensor, squares: Tensor, counts: Tensor, *, total: Total = alone
+) -> Tensor:
     """`dice_loss` of what a batch adds up to, (K,) float32 each: sum(p g), sum(p^2), sum(g^2)."""
+    common, squares, counts = total(torch.stack((common, squares, counts))).unbind(0)
     dice = 2 * common / (squares + counts).clamp(min=1e-6)
     return _mean_of_present(1 - dice, counts > 0)
 

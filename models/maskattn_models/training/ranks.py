@@ -114,6 +114,18 @@ class Ranks:
         dist.all_reduce(total)
         return weight / total.clamp(min=1e-6)
 
+    def total(self, sums: Tensor, share: Tensor | None) -> Tensor:
+        """Sums of all ranks, of any shape; the gradient is that of this rank's part.
+
+        `share` is what the rank's loss will be multiplied by: here it is taken out of the gradient,
+        which then adds up over the ranks to that of the loss of all sums.
+        """
+        if share is None:
+            return sums
+        everywhere = sums.detach().clone()
+        dist.all_reduce(everywhere)
+        return everywhere + (sums - sums.detach()) / share.clamp(min=1e-6)
+
     def add_up(self, gradients: Sequence[Tensor], loss: Tensor) -> Tensor:
         """Replace gradients by their sums over all ranks; the sum of the losses, ().
 

@@ -116,13 +116,13 @@ class TrainingStep:
     def _gradients(self, batch: Batch) -> Tensor:
         """Gradients of the mean loss over all ranks' labelled pixels; that loss, ().
 
-        Cross-entropy is the same on any number of ranks. A loss of overlap, objects, instances or a
-        teacher is the mean of the ranks' own, each weighted by its labelled pixels.
+        Cross-entropy and Dice are the same on any number of ranks. Lovasz, and a loss of objects,
+        instances or a teacher, is the mean of the ranks' own, weighted by their labelled pixels.
         """
-        state, loss = self.state, self._loss(batch)
+        share = self._ranks.share(labelled_weight(batch.labels, self._class_weights))
+        state, loss = self.state, self._loss(batch, share)
         if self._keys is not None:
             loss = loss + self._settings.mask_weight * self._keys.loss()
-        share = self._ranks.share(labelled_weight(batch.labels, self._class_weights))
         if share is not None:
             loss = loss * share
         # None, not zero: the first gradients of a capture then come from the graph's own memory.
@@ -131,8 +131,8 @@ class TrainingStep:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         return self._ranks.add_up(gradients, loss.detach())
 
-    def _loss(self, batch: Batch) -> Tensor:
-        """() float32 of an augmented batch."""
+    def _loss(self, batch: Batch, share: Tensor | None) -> Tensor:
+        """() float32 of an augmented batch, of which this rank has `share`."""
         settings, answers = self._settings, self._answers(batch)
         ours = isinstance(self.state.network, MaskAttnUNet)
         loss = (enlarged_segmentation_loss if ours else segmentation_loss)(
@@ -141,6 +141,7 @@ class TrainingStep:
             label_smoothing=settings.label_smoothing,
             class_weights=self._class_weights,
             loss=settings.loss,
+            total=lambda sums: self._ranks.total(sums, share),
         )
         if answers.taught is not None:
             large = enlarge(answers.logits.float()) if ours else answers.logits.float()

@@ -234,7 +234,7 @@ def test_a_study_has_no_option_for_what_it_varies(capsys):
 
 def test_results_from_before_recipes_were_noted_are_shown(finished, tmp_path):
     content = json.loads((finished[0] / "results.json").read_text())
-    assert content.pop("recipe")["loss"] == "cross-entropy"
+    assert content.pop("recipe")["loss"] == "cross-entropy+dice"
     (tmp_path / "results.json").write_text(json.dumps(content))
     assert "Recipe" not in conditions(read_result(tmp_path))
 
