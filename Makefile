@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types imports wheel base aarch64 sbom docs pre-commit clean
+.PHONY: demo test lint types imports wheel base aarch64 sbom docs gpu-check pre-commit clean
 
 demo: .venv-demo/ready  ## run the shipped model on an embedded scene; writes demo/
 	@mkdir -p demo
@@ -44,6 +44,9 @@ sbom: dist/ready  ## what a release lists: dist/sbom.cdx.json, dist/licences.md
 
 docs: .venv/ready  ## the documents as pages, in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+gpu-check:  ## every test that needs a GPU with TensorRT, then engines and their times: gpu-check/
+	PYTHON=$(PYTHON) bash tools/gpu_check.sh
 
 clean:
 	rm -rf .venv .venv-demo demo dist site

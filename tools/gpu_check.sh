@@ -14,7 +14,7 @@ mkdir -p "$out"
 export PYTHONPATH="$PWD:$PWD/models:$PWD/export:$PWD/benchmarks${PYTHONPATH:+:$PYTHONPATH}"
 
 folders=(tests/maskattn_edge/engines)
-"$python" -c 'import torch' 2>/dev/null && folders+=(tests/models/training/test_gpu.py)
+"$python" -c 'import torch' 2>/dev/null && folders+=(tests/models/training)
 timeout 400 "$python" -m pytest -q -m gpu -p no:cacheprovider "${folders[@]}" \
   --junitxml "$out/tests.xml" | tee "$out/tests.txt"
 tests=${PIPESTATUS[0]}
