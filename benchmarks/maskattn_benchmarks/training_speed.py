@@ -198,6 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
             batch=chosen.batch,
             device=chosen.device,
             precision=chosen.precision,
+            loss=chosen.loss,
             resident_share=0.0 if chosen.streamed else 0.5,
         )
         results = training_speed(config, settings, steps=chosen.steps, images=chosen.images)
@@ -228,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=int, default=128, help="of the network's input")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
+    parser.add_argument("--loss", default="cross-entropy+dice", help="as train takes it")
     parser.add_argument("--streamed", action="store_true", help="keep images on the host")
     parser.add_argument("--kernels", action="store_true", help="show where the time goes")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
