@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from maskattn_edge.frame import FrameTimes
 from maskattn_edge.preprocess import Geometry
-from maskattn_edge.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from maskattn_edge.segmentation import Segmentation
 
 
 def record(segmentation: Segmentation) -> dict[str, object]:

@@ -16,6 +16,7 @@ from maskattn_edge.contract.errors import ContractError
 from maskattn_edge.contract.spec import ModelSpec
 from maskattn_edge.frame import Frame, FrameTimes
 from maskattn_edge.preprocess import Geometry, unfit_labels
+from maskattn_edge.record import record
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -180,8 +181,6 @@ class Segmentation:
 
     def as_dict(self) -> dict[str, object]:
         """What the frame shows, ready for JSON: a line of `--jsonl`, as `sinks/jsonl.py` says."""
-        from maskattn_edge.record import record
-
         return record(self)
 
     def to_json(self) -> str:

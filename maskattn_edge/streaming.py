@@ -17,8 +17,6 @@ from maskattn_edge.pipeline.stop import Stop
 from maskattn_edge.segmentation import Segmentation
 from maskattn_edge.sources import Source, open_source
 
-_CAMERA_S = 3.0  # a camera that hangs longer is left to its daemon thread
-
 
 class Stream(Closing, Iterator[Segmentation]):
     """The results of a source. An iterator and a context manager; one thread uses it.
@@ -89,13 +87,7 @@ class Stream(Closing, Iterator[Segmentation]):
         if not self._open:
             return
         self._open = False
-        self._stop.requested = True
-        self._slot.close(discard=True)
-        if self._capture.ident is None:  # never started
-            self._source.close()
-        else:
-            self._source.interrupt()
-            self._capture.join(_CAMERA_S)
+        self._capture.end()
         if self._owns:
             self._model.close()
 

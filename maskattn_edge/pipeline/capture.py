@@ -10,6 +10,8 @@ from maskattn_edge.pipeline.slot import Slot
 from maskattn_edge.pipeline.stop import Stop
 from maskattn_edge.sources.source import Source
 
+_PATIENCE_S = 3.0  # a camera that hangs longer is left to its daemon thread
+
 
 class Capture(threading.Thread):
     """Reads frames into a slot until the end, the limit or a stop, then closes the source.
@@ -41,6 +43,16 @@ class Capture(threading.Thread):
             self._stop_flag.fail(error)
         finally:
             self._slot.close()
+
+    def end(self) -> None:
+        """Stop reading and close the source, started or not; called by another thread."""
+        self._stop_flag.requested = True
+        self._slot.close(discard=True)
+        if self.ident is None:  # never started
+            self._source.close()
+        else:
+            self._source.interrupt()
+            self.join(_PATIENCE_S)
 
     def _read_all(self) -> None:
         start = self._clock()

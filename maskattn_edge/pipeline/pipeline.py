@@ -26,7 +26,6 @@ from maskattn_edge.sources.source import Source
 
 _POLL_S = 0.1  # a signal ends the wait for a frame within this time
 _REPORT_S = 0.2
-_CAMERA_S = 3.0  # a camera that hangs longer is left to its daemon thread
 _ABORT_S = 1.0
 
 
@@ -186,12 +185,7 @@ class Pipeline:
         self._stop.requested = True
         for observer in self._observers:
             observer.stopping()
-        self._slot.close(discard=True)
-        if self._capture.ident is None:  # never started
-            self._source.close()
-        else:
-            self._source.interrupt()
-            self._capture.join(_CAMERA_S)
+        self._capture.end()
         for delivery in self._deliveries:
             delivery.slot.close()
         for delivery in self._deliveries:

@@ -4,7 +4,6 @@ import errno
 import functools
 import http.server
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -178,14 +177,9 @@ def test_a_killed_process_leaves_a_video_to_the_last_frame(killed_video: Path) -
     np.testing.assert_allclose([picture.mean() for _, picture in frames], np.arange(70) * 3, atol=4)
 
 
-@pytest.mark.skipif(
-    shutil.which("chromium") is None or shutil.which("chromedriver") is None,
-    reason="needs Chromium and its driver",
-)
 def test_chromium_plays_finished_and_killed_videos(
-    tmp_path: Path, killed_video: Path, red_and_green
+    browser, tmp_path: Path, killed_video: Path, red_and_green
 ) -> None:
-    webdriver = pytest.importorskip("selenium.webdriver")
     with VideoSink(tmp_path / "done.webm", fps=25.0, opacity=1.0) as sink:
         for index in range(60):
             sink.write(*red_and_green(index, size=(41, 61)))
@@ -198,16 +192,10 @@ def test_chromium_plays_finished_and_killed_videos(
     handler = functools.partial(Quiet, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium")
-        for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-            options.add_argument(flag)
-        service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-        with webdriver.Chrome(options=options, service=service) as browser:
-            browser.set_script_timeout(30)
-            browser.get(f"http://127.0.0.1:{server.server_port}/page.html")
-            played = [browser.execute_async_script(PLAY, name, at) for name, at in
-                      (("done.webm", 1.5), ("killed.webm", None))]  # fmt: skip
+        browser.set_script_timeout(30)
+        browser.get(f"http://127.0.0.1:{server.server_port}/page.html")
+        played = [browser.execute_async_script(PLAY, name, at) for name, at in
+                  (("done.webm", 1.5), ("killed.webm", None))]  # fmt: skip
         server.shutdown()
     done, killed = played
     assert (done["width"], done["height"]) == (61, 41)
