@@ -30,6 +30,13 @@ from maskattn_edge.engines.tensorrt import (
 from maskattn_edge.latency import LatencySettings, time_frames
 from maskattn_edge.models import default_model
 
+WAYS: dict[str, dict[str, bool]] = {
+    "graph": {},
+    "copies": {"in_place": False},
+    "enqueue": {"graph": False},
+}
+"""How a frame is run: as the product does it, with copies of image and labels, without a graph."""
+
 TIMING = LatencySettings(warmup_frames=200, min_frames=2000, min_seconds=2.0)
 
 
@@ -41,8 +48,8 @@ def measured(path: Path, cache: EngineCache) -> dict[str, Any]:
     facts: dict[str, Any] = {"model": path.name, "sidecar": msgspec.to_builtins(engine.sidecar)}
     layers = plan_layer_times(engine.plan)
     facts["layers"] = [{"name": one.name, "ms": round(one.frame_ms, 5)} for one in layers]
-    for name, graph in (("graph", True), ("enqueue", False)):
-        with PlanEngine(file, engine.plan, graph=graph) as opened:
+    for name, how in WAYS.items():
+        with PlanEngine(file, engine.plan, **how) as opened:
             samples = time_frames(lambda e=opened: e.infer(image), TIMING)
             facts[name] = {
                 "device": opened.device,
@@ -54,7 +61,8 @@ def measured(path: Path, cache: EngineCache) -> dict[str, Any]:
 
 
 HEADINGS = ("model", "precision", "build s", "layers", "graph p50 ms", "p90", "p99",
-            "enqueue p50 ms", "p99", "activations MB", "plan MB", "labels equal, %")  # fmt: skip
+            "with copies p50 ms", "enqueue p50 ms", "p99", "activations MB", "plan MB",
+            "labels equal, %")  # fmt: skip
 
 
 def shown(results: list[dict[str, Any]]) -> str:
@@ -74,6 +82,7 @@ def _cells(result: dict[str, Any]) -> list[str]:
     if "error" in result:
         return [model, f"failed: {' '.join(str(result['error']).split())}".replace("|", "\\|")]
     side, graph, enqueue = result["sidecar"], result["graph"], result["enqueue"]
+    copies = result.get("copies")  # measured since 2026-11-23
     built = side["measured"]
     times = [
         graph["p50_ms"],
@@ -85,7 +94,8 @@ def _cells(result: dict[str, Any]) -> list[str]:
     captured = "" if graph["captured"] else " (no graph)"
     return [
         model, side["precision"], f"{built['build_s']:.1f}", str(built["layers"]),
-        f"{times[0]:.3f}{captured}", *(f"{value:.3f}" for value in times[1:]),
+        f"{times[0]:.3f}{captured}", *(f"{value:.3f}" for value in times[1:3]),
+        f"{copies['p50_ms']:.3f}" if copies else "", *(f"{value:.3f}" for value in times[3:]),
         f"{built['activation_bytes'] / 1e6:.2f}", f"{side['plan_bytes'] / 1e6:.2f}",
         f"{100 * side['agreement']['labels']:.2f}",
     ]  # fmt: skip

@@ -20,8 +20,10 @@ from maskattn_edge.contract.errors import DataError
 _SCHEMA = 1
 
 
-def evaluate(model: Path, data: Path, *, split: str, limit: int | None = None) -> Accuracy:
-    """Score a model file on a data set.
+def evaluate(
+    model: Path, data: Path, *, split: str, engine: str | None = None, limit: int | None = None
+) -> Accuracy:
+    """Score a model file on a data set, with an engine of the runtime; None takes the best.
 
     Raises:
         DataError: the evaluation fails; the message is its own.
@@ -30,6 +32,7 @@ def evaluate(model: Path, data: Path, *, split: str, limit: int | None = None) -
         report = Path(folder) / "evaluation.json"
         words = ["evaluate", str(model), "--data", str(data), "--split", split]
         words += ["--json", str(report)]
+        words += [] if engine is None else ["--engine", engine]
         words += [] if limit is None else ["--limit", str(limit)]
         done = subprocess.run(
             [sys.executable, "-m", "maskattn_edge", *words], capture_output=True, check=False

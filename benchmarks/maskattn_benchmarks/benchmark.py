@@ -32,7 +32,7 @@ from maskattn_benchmarks.harness import NullEngine, Stopwatch
 from maskattn_benchmarks.loadgen import SCENARIOS, run_loadgen
 from maskattn_benchmarks.machine import MachineState, machine_state
 from maskattn_benchmarks.nvml import open_nvml, used_mib
-from maskattn_benchmarks.peers.table import check_engines
+from maskattn_benchmarks.peers.table import check_engines, scoring_engine
 from maskattn_benchmarks.process import measure_process
 from maskattn_benchmarks.results import Conditions, Figure, Report, RobotRun, Run, write_results
 from maskattn_benchmarks.robot import drive
@@ -254,14 +254,15 @@ class _Session:
         if self._settings.data is None:
             return
         scored = [c for c in self._candidates if c.usable and not c.random]
-        for model in dict.fromkeys(c.model for c in scored):
+        for model, engine in dict.fromkeys((c.model, scoring_engine(c.engine)) for c in scored):
             self._say(f"{model.name}: scoring on {self._settings.data.name}")
-            same = [candidate for candidate in scored if candidate.model == model]
+            same = [c for c in scored if (c.model, scoring_engine(c.engine)) == (model, engine)]
             try:
                 scores = accuracy.evaluate(
                     model,
                     self._settings.data,
                     split=self._settings.split,
+                    engine=engine,
                     limit=self._settings.limit,
                 )
                 for candidate in same:

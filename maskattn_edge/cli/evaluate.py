@@ -22,6 +22,13 @@ def evaluate(
     ],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data set.")],
     split: Annotated[str, typer.Option(help="Which part of it.")] = "test",
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="Engine that runs a model file, as `run` names them; the best that loads if not "
+            "given."
+        ),
+    ] = None,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the report to this file.")
     ] = None,
@@ -80,6 +87,7 @@ def evaluate(
             find_model(model),
             dataset,
             split,
+            engine=engine,
             task=as_,
             min_area=min_area,
             predictions=predictions,

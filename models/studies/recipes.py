@@ -26,6 +26,7 @@ from maskattn_models.checkpoint import load_checkpoint
 BACKBONE = ("--backbone", "efficientnet-lite0")
 PLAIN = ("--loss", "cross-entropy")
 DICE = ("--loss", "cross-entropy+dice")
+MASKED = ("--attention", "masked")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,10 @@ RECIPES = (
     Recipe(name="s-plain-dice", options=DICE),
     Recipe(name="m-plain", options=("--size", "m", *PLAIN)),
     Recipe(name="m-plain-dice", options=("--size", "m", *DICE)),
+    Recipe(name="n-plain-dice", options=("--size", "n", *DICE)),
+    Recipe(name="n-masked-dice", options=("--size", "n", *MASKED, *DICE)),
+    Recipe(name="s-masked-dice", options=(*MASKED, *DICE)),
+    Recipe(name="m-masked-dice", options=("--size", "m", *MASKED, *DICE)),
     Recipe(name="s-backbone-dice", options=(*BACKBONE, *DICE)),
     Recipe(name="m-backbone-dice", options=(*BACKBONE, "--size", "m", *DICE)),
     Recipe(

@@ -202,8 +202,12 @@ def test_accuracy_is_taken_from_evaluation(monkeypatch, tmp_path):
         accuracy_from(text.replace(b'"schema": 1', b'"schema": 2'))
     with pytest.raises(DataError, match="cannot be read"):
         accuracy_from(b"{}")
-    monkeypatch.setattr(accuracy, "evaluate", lambda *_, **__: found)
+    asked = []
+    monkeypatch.setattr(
+        accuracy, "evaluate", lambda *_, engine, **__: asked.append(engine) or found
+    )
     done = benchmark([default_model()], ["onnxruntime"], short(data=tmp_path))
+    assert asked == ["onnxruntime"]  # each engine is scored by its own labels
     assert done.runs[0].accuracy == found
     assert "mIoU 50.00 (50.00 full size), PQ 25.00" in markdown(done)
     assert "| cup | 50.00 |" in markdown(done)

@@ -48,6 +48,17 @@ def open_candidate(file: ModelFile, name: str, *, threads: int | None = None) ->
     return cast(Callable[..., Engine], create)(file, threads=threads)
 
 
+def scoring_engine(name: str) -> str | None:
+    """The engine of `run` whose labels are an engine's of `ENGINES`.
+
+    PyTorch's loops are peers in speed alone: None, so that the best engine which loads scores
+    their model, and the report names it.
+    """
+    if name in BACKENDS:
+        return name
+    return "tensorrt" if name == "tensorrt-bare" else None
+
+
 def installed_engines() -> list[str]:
     """Back ends of `run` whose package is installed, best first.
 

@@ -98,7 +98,12 @@ class Cuda:
     @property
     def integrated(self) -> bool:
         """Whether GPU and CPU share their memory, as on a Jetson."""
-        return bool(self._attribute("INTEGRATED") and self._attribute("CAN_MAP_HOST_MEMORY"))
+        return bool(self._attribute("INTEGRATED"))
+
+    @property
+    def maps_host_memory(self) -> bool:
+        """Whether the device can use page-locked host memory in place."""
+        return bool(self._attribute("CAN_MAP_HOST_MEMORY"))
 
     def make_current(self) -> None:
         """Let the calling thread use the primary context, which is made if there is none."""

@@ -20,6 +20,7 @@ class PlanEngine(Engine):
         plan: the serialized engine.
         graph: whether a frame is one CUDA graph.
         dla: the DLA core that it was built for.
+        in_place: as `LoadedPlan` has it.
 
     Raises:
         MissingDependencyError: TensorRT or cuda-bindings is not installed.
@@ -29,13 +30,19 @@ class PlanEngine(Engine):
     name = "tensorrt"
 
     def __init__(
-        self, file: ModelFile, plan: bytes, *, graph: bool = True, dla: int | None = None
+        self,
+        file: ModelFile,
+        plan: bytes,
+        *,
+        graph: bool = True,
+        dla: int | None = None,
+        in_place: bool | None = None,
     ) -> None:
         super().__init__(file)
         trt, cuda = load_tensorrt(), Cuda.open()
         self._where = cuda.facts().name if dla is None else f"{cuda.facts().name}, DLA {dla}"
         self._version = str(trt.__version__)
-        self._plan = LoadedPlan(trt, cuda, plan, graph=graph, dla=dla)
+        self._plan = LoadedPlan(trt, cuda, plan, graph=graph, dla=dla, in_place=in_place)
 
     @property
     def device(self) -> str:

@@ -31,6 +31,7 @@ def evaluate_file(
     dataset: DataSet,
     split: str,
     *,
+    engine: str | None = None,
     task: Task | None = None,
     min_area: int | None = None,
     predictions: Path | None = None,
@@ -45,6 +46,7 @@ def evaluate_file(
         path: of the model.
         dataset: where images and masks come from.
         split: e.g. "test".
+        engine: of the runtime that runs a model file; None takes the best that loads.
         task: to score it as; None for what it was made for. The labels of a semantic model are
             scored for other tasks by their connected regions.
         min_area: pixels of the grid that such a region has at least; `MIN_AREA` if not given.
@@ -63,7 +65,7 @@ def evaluate_file(
         SinkError: the pictures or predictions cannot be written.
     """
     dataset.split(split)  # a wrong name is refused before the model is loaded
-    with open_predictor(path) as model:
+    with open_predictor(path, engine) as model:
         if masks is not None and model.keys is None:
             raise UsageError(
                 f"{path}: a model file does not tell which keys it keeps: give the checkpoint "

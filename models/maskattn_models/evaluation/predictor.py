@@ -43,18 +43,29 @@ class OpenedModel:
 
 
 @contextmanager
-def open_predictor(path: Path) -> Iterator[OpenedModel]:
+def open_predictor(path: Path, engine: str | None = None) -> Iterator[OpenedModel]:
     """Open a model file (`.onnx`) or a checkpoint (`.pt`, `.pth`) for the length of the block.
 
+    Args:
+        path: of the model.
+        engine: of the runtime, for a model file; None takes the best that loads. PyTorch runs a
+            checkpoint.
+
     Raises:
-        UsageError: the file has another suffix.
+        UsageError: the file has another suffix; or the engine is unknown, or a checkpoint's.
         ModelFileError, CheckpointError: the file is missing or is no model.
-        MissingDependencyError: a checkpoint is given, but PyTorch is not installed.
+        MissingDependencyError: a checkpoint is given, but PyTorch is not installed; or the engine
+            is not.
+        EngineError: the engine has no device here.
     """
     if path.suffix == ".onnx":
-        with _onnx(path) as opened:
+        with _onnx(path, engine or "auto") as opened:
             yield opened
     elif path.suffix in _CHECKPOINTS:
+        if engine is not None:
+            raise UsageError(
+                f"{path}: PyTorch runs a checkpoint: leave out --engine, or export it first"
+            )
         with _checkpoint(path) as opened:
             yield opened
     else:
@@ -62,19 +73,19 @@ def open_predictor(path: Path) -> Iterator[OpenedModel]:
 
 
 @contextmanager
-def _onnx(path: Path) -> Iterator[OpenedModel]:
+def _onnx(path: Path, engine: str) -> Iterator[OpenedModel]:
     from maskattn_edge.engines import open_engine
 
-    with open_engine(path) as engine:
-        spec = engine.spec
+    with open_engine(path, backend=engine) as opened:
+        spec = opened.spec
         yield OpenedModel(
             name=path.name,
-            sha256=engine.file.sha256,
+            sha256=opened.file.sha256,
             task=spec.task,
-            answer=engine.infer,
-            classes=spec.classes if engine.file.described else None,
+            answer=opened.infer,
+            classes=spec.classes if opened.file.described else None,
             input=spec.input,
-            runs_on=f"{engine.name}, {engine.device}",
+            runs_on=f"{opened.name}, {opened.device}",
         )
 
 

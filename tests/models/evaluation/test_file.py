@@ -95,6 +95,21 @@ def test_model_of_other_classes_is_refused(folder, tmp_path):
         evaluate_file(path, open_dataset(folder), "test")
 
 
+def test_the_named_engine_runs_a_model_file(folder, model):
+    pytest.importorskip("openvino")
+    for engine in ("onnxruntime", "openvino"):
+        report = evaluate_file(model, open_dataset(folder), "test", engine=engine)
+        assert report.runs_on.startswith(f"{engine}, ")
+    with pytest.raises(UsageError, match="unknown engine 'warp'"):
+        evaluate_file(model, open_dataset(folder), "test", engine="warp")
+
+
+def test_a_checkpoint_takes_no_engine(folder, tmp_path):
+    path = tmp_path / "best.pt"
+    with pytest.raises(UsageError, match="PyTorch runs a checkpoint: leave out --engine"):
+        evaluate_file(path, open_dataset(folder), "test", engine="onnxruntime")
+
+
 def test_unknown_split_is_refused_before_the_model_is_opened(folder, tmp_path):
     with pytest.raises(UsageError, match="no split 'val'; available: test"):
         evaluate_file(tmp_path / "missing.onnx", open_dataset(folder), "val")

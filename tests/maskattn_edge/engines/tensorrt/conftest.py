@@ -42,8 +42,8 @@ class FakeDriver:
     CUstreamCaptureMode = SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL=1)
     CUstream_flags = SimpleNamespace(CU_STREAM_NON_BLOCKING=1)
 
-    def __init__(self, *, integrated=False, captures=True):
-        self.attributes = {"major": 8, "minor": 7, "integrated": integrated, "map": True}
+    def __init__(self, *, integrated=False, maps=True, captures=True):
+        self.attributes = {"major": 8, "minor": 7, "integrated": integrated, "map": maps}
         self.captures = captures
         self.memory = {}
         self.captured = None

@@ -101,6 +101,20 @@ def test_graph_and_plain_enqueue_answer_alike(shipped):
             np.testing.assert_array_equal(graph.infer(image).labels, plain.infer(image).labels)
 
 
+def test_host_memory_in_place_and_copies_answer_alike(shipped):
+    file, _, result, _ = shipped
+    plan = result.engine.plan
+    for graph in (True, False):
+        with (
+            PlanEngine(file, plan, graph=graph, in_place=True) as in_place,
+            PlanEngine(file, plan, graph=graph, in_place=False) as copied,
+        ):
+            for image in images_of(file) * 10:  # a late write would show
+                np.testing.assert_array_equal(
+                    in_place.infer(image).labels, copied.infer(image).labels
+                )
+
+
 def test_the_layers_of_an_engine(shipped):
     _, _, result, _ = shipped
     times = plan_layer_times(result.engine.plan, frames=20, warmup=5)

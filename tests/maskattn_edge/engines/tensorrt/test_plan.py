@@ -8,6 +8,7 @@ import pytest
 from maskattn_edge.contract.errors import EngineError
 from maskattn_edge.engines import open_engine
 from maskattn_edge.engines.tensorrt import BuildOptions, EngineCache, build_engine
+from maskattn_edge.engines.tensorrt import plan as plan_module
 from maskattn_edge.engines.tensorrt.activations import ACTIVATIONS, SharedActivations
 from maskattn_edge.engines.tensorrt.cuda import Cuda
 from maskattn_edge.engines.tensorrt.plan import LoadedPlan
@@ -19,11 +20,11 @@ def load(driver, make_tensorrt, **options):
     return LoadedPlan(make_tensorrt(driver), Cuda(driver), b"plan", **options)
 
 
-@pytest.mark.parametrize("integrated", [False, True])
+@pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("graph", [False, True])
-def test_frames(make_driver, make_tensorrt, integrated, graph):
-    driver = make_driver(integrated=integrated)
-    plan = load(driver, make_tensorrt, graph=graph)
+def test_frames(make_driver, make_tensorrt, in_place, graph):
+    driver = make_driver()
+    plan = load(driver, make_tensorrt, graph=graph, in_place=in_place)
     assert plan.uses_graph == graph
     first = plan.run(IMAGE)["labels"]
     kept = first.copy()
@@ -32,13 +33,36 @@ def test_frames(make_driver, make_tensorrt, integrated, graph):
     np.testing.assert_array_equal(second, IMAGE[..., 0] + 2)
     np.testing.assert_array_equal(first, kept)  # a later frame does not write over it
     copies = [call for call in driver.calls if call.startswith("cuMemcpy")]
-    assert bool(copies) != integrated  # a Jetson's GPU reads the host's memory in place
+    assert bool(copies) != in_place
     assert ("cuGraphLaunch" in driver.calls) == graph
     plan.close()
     assert driver.open == []
 
 
-@pytest.mark.parametrize(("graph", "between"), [(True, 2), (False, 3)])
+@pytest.mark.parametrize(
+    ("driver", "most", "copies"),
+    [
+        ({}, 1 << 20, 0),
+        ({}, 17, 1),  # of 18 bytes in and 6 out
+        ({}, 5, 2),
+        ({"integrated": True}, 5, 0),  # a Jetson's GPU has no other memory
+        ({"maps": False}, 1 << 20, 2),
+        ({"maps": False, "integrated": True}, 1 << 20, 2),
+    ],
+)
+def test_small_tensors_are_used_in_place_where_the_device_can(
+    make_driver, make_tensorrt, monkeypatch, driver, most, copies
+):
+    monkeypatch.setattr(plan_module, "IN_PLACE_BYTES", most)
+    driver = make_driver(**driver)
+    plan = load(driver, make_tensorrt, graph=False)
+    driver.calls.clear()
+    np.testing.assert_array_equal(plan.run(IMAGE)["labels"], IMAGE[..., 0] + 1)
+    assert sum(call.startswith("cuMemcpy") for call in driver.calls) == copies
+    plan.close()
+
+
+@pytest.mark.parametrize(("graph", "between"), [(True, 2), (False, 1)])
 def test_the_gpus_own_time_lies_around_the_frame(make_driver, make_tensorrt, graph, between):
     driver = make_driver()
     plan = load(driver, make_tensorrt, graph=graph)
@@ -48,7 +72,7 @@ def test_the_gpus_own_time_lies_around_the_frame(make_driver, make_tensorrt, gra
     plan.measure_gpu()
     plan.measure_gpu()
     np.testing.assert_array_equal(plan.run(IMAGE)["labels"], IMAGE[..., 0] + 1)
-    assert plan.gpu_ms == between  # calls: the launch, or both copies; then the second mark
+    assert plan.gpu_ms == between  # calls: the launch, or none; then the second mark
     plan.close()
     assert driver.open == []
 
