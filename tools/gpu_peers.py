@@ -208,7 +208,7 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--seconds", type=float, default=100.0, help="for all builds, or a run")
-    parser.add_argument("--jobs", type=int, default=3, help="builds at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="builds at a time")
     chosen = parser.parse_args()
     if chosen.show is None and not chosen.models:
         parser.error("build and measure need FOLDER and MODEL.onnx")
