@@ -31,7 +31,7 @@ MIN_CELLS = 6
 OFFSET_CELLS = 8.0
 """Cells in one unit of the network's offsets: values of about 1 suit every precision."""
 
-PEAK_WINDOW = 7
+PEAK_WINDOW = 9
 """Cells on a side of the square in which a centre is the highest."""
 
 _VOTERS = 2  # cells on a side of a block that votes as one, which takes a quarter of the time

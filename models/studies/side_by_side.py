@@ -4,7 +4,8 @@ r"""The same images as several networks see them: a picture of their objects bes
         runs/objects/semantic/seed0/best.pt --data DIR --out objects.png
 
 Each model is a checkpoint or a model file; of a semantic one each connected region of a thing class
-is an object, if it has --min-area cells. Images are spread over the split.
+is an object, if it has --min-area cells. Images are spread over the split. --objects-only leaves
+the images out and shows all that is no object alike: to pass on where photographs can't be.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from maskattn_edge.segments import Segments
+import numpy as np
+
+from maskattn_edge.contract.classes import ClassInfo
+from maskattn_edge.segments import VOID, Segments
 from maskattn_models.data import DataSet, open_dataset, spread
 from maskattn_models.evaluation import (
     Assignment,
@@ -46,6 +50,21 @@ def column(
         return model.task + regions, [one.found for one in scored if one.found is not None]
 
 
+NO_OBJECT = ClassInfo(name="no object", color=(225, 225, 225))
+
+
+def objects_of(segments: Segments, classes: Sequence[ClassInfo]) -> Segments:
+    """The segments of thing classes; everything else is one segment of the class after the last."""
+    things = [n for n, label in enumerate(segments.label, start=1) if classes[label].thing]
+    numbers = np.zeros(len(segments.label) + 1, np.uint16)
+    numbers[things] = np.arange(1, len(things) + 1)
+    found = numbers[segments.map]
+    return Segments(
+        map=np.where(found == VOID, np.uint16(len(things) + 1), found),
+        label=np.append(segments.label[np.array(things, int) - 1], np.uint8(len(classes))),
+    )
+
+
 def main(arguments: Sequence[str]) -> None:
     """Parse, let each model answer, draw."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -55,6 +74,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--count", type=int, default=5, help="images to show")
     parser.add_argument("--min-area", type=int, default=64, metavar="CELLS")
+    parser.add_argument("--objects-only", action="store_true", help="no images, and no stuff")
     given = parser.parse_args(arguments)
     dataset = open_dataset(given.data)
     truth = open_truth(dataset, given.split)
@@ -67,7 +87,15 @@ def main(arguments: Sequence[str]) -> None:
             path, dataset, given.split, count=given.count, min_area=given.min_area
         )
         columns[f"{number}: {heading}"] = found
-    sheet = comparison_sheet([one.image for one in known], columns, dataset.classes)
+    images, classes = [one.image for one in known], dataset.classes
+    if given.objects_only:
+        for heading, shown in columns.items():
+            columns[heading] = [
+                objects_of(one, classes) for one in shown if isinstance(one, Segments)
+            ]
+        sheet = comparison_sheet(None, columns, (*classes, NO_OBJECT))
+    else:
+        sheet = comparison_sheet(images, columns, classes)
     write_sheet(given.out, sheet)
     print(f"written to {given.out}")
 

@@ -128,7 +128,7 @@ def test_the_script_goes_as_far_as_this_machine(tmp_path):
         row = next(line for line in table.splitlines() if line.startswith(f"| {name}/tensorrt |"))
         assert "not run: " in row or "failed: " in row
     assert "no model has a PyTorch program (.pt2) beside it" in table
-    assert json.loads((folder / "builds.json").read_text())["jobs"] == 3
+    assert json.loads((folder / "builds.json").read_text())["jobs"] == 1
 
 
 def test_a_table_of_engines_from_its_json():
@@ -137,10 +137,12 @@ def test_a_table_of_engines_from_its_json():
     results = [
         {"model": "a|b", "sidecar": SIDECAR, "graph": times, "enqueue": times},
         {"model": "c", "error": "it\nfailed"},
+        {"model": "d", "sidecar": SIDECAR, "graph": times, "copies": times, "enqueue": times},
     ]
     lines = engines.shown(results).splitlines()
-    assert lines[2].startswith(r"| a\|b | fp16 | 12.3 | 30 | 0.100 | 0.200 | 0.300 | 0.100 |")
+    assert lines[2].startswith(r"| a\|b | fp16 | 12.3 | 30 | 0.100 | 0.200 | 0.300 |  | 0.100 |")
+    assert "| 0.100 | 0.200 | 0.300 | 0.100 | 0.100 | 0.300 |" in lines[4]
     assert lines[2].endswith("| 1.50 | 2.50 | 99.91 |")
     assert lines[3].startswith("| c | failed: it failed |")
     assert lines[-1] == "H100, driver 580, TensorRT 10.6.0"
-    assert len({line.replace(r"\|", "").count("|") for line in lines[:4]}) == 1
+    assert len({line.replace(r"\|", "").count("|") for line in lines[:5]}) == 1

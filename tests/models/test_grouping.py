@@ -10,6 +10,7 @@ from maskattn_models.grouping import (
     MIN_CELLS,
     MIN_CENTRE,
     OFFSET_CELLS,
+    PEAK_WINDOW,
     ROWS,
     Grouping,
     HeadMaps,
@@ -39,10 +40,10 @@ def random_maps(seed, *, classes=CLASSES):
 def reference(logits, centre, offset):
     """The same by loops over cells, in double precision."""
     label = enlarged(logits).argmax(0)
-    peaks = []
+    peaks, reach = [], PEAK_WINDOW // 2
     for y in range(HEIGHT):
         for x in range(WIDTH):
-            window = centre[0, max(0, y - 3) : y + 4, max(0, x - 3) : x + 4]
+            window = centre[0, max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
             if centre[0, y, x] == window.max():
                 chance = 1 / (1 + np.exp(-float(centre[0, y, x])))
                 peaks.append((chance, y, x))

@@ -61,26 +61,25 @@ def prediction_sheet(
 
 
 def comparison_sheet(
-    images_rgb: Sequence[NDArray[np.uint8]],
+    images_rgb: Sequence[NDArray[np.uint8]] | None,
     columns: Mapping[str, Sequence[Shown]],
     classes: Sequence[ClassInfo],
 ) -> NDArray[np.uint8]:
-    """As `prediction_sheet`, with one column for each heading, beside that of the images.
+    """As `prediction_sheet`, with one column for each heading, beside that of the images, if any.
 
     Raises:
         ContractError: there is no sample, or a column has another number of them.
     """
-    counts = [len(images_rgb), *(len(column) for column in columns.values())]
-    if not counts[0] or len(set(counts)) > 1:
+    images = [] if images_rgb is None else [images_rgb]
+    counts = [len(column) for column in (*images, *columns.values())]
+    if not counts or not counts[0] or len(set(counts)) > 1:
         raise ContractError(f"a sheet shows each image in each column, got {counts} of them")
-    rows = [
-        _row(image, shown, classes)
-        for image, *shown in zip(images_rgb, *columns.values(), strict=True)
-    ]
+    rows = [_row(shown, classes) for shown in zip(*images, *columns.values(), strict=True)]
     width = rows[0].shape[1]
     seen = [np.unique(_labels(shown)) for column in columns.values() for shown in column]
     legend = _legend(np.unique(np.concatenate(seen)).tolist(), classes, width)
-    return np.concatenate([_headings(["image", *columns], width), *rows, legend])
+    headings = [*(["image"] * len(images)), *columns]
+    return np.concatenate([_headings(headings, width), *rows, legend])
 
 
 def predicted_sheet(model: Segmenter, work: Assignment, *, count: int = 6) -> NDArray[np.uint8]:
@@ -132,7 +131,9 @@ def _labels(shown: Shown) -> NDArray[np.uint8]:
 def _drawn(
     shown: Shown, height: int, width: int, classes: Sequence[ClassInfo]
 ) -> NDArray[np.uint8]:
-    """Coloured at the size of a tile, (height, width, 3) uint8 BGR."""
+    """An RGB image, or coloured labels, at the size of a tile, (height, width, 3) uint8 BGR."""
+    if not isinstance(shown, Segments) and shown.ndim == 3:
+        return np.ascontiguousarray(scale_image(shown, height, width)[..., ::-1])
     colors = colored_bgr(nearest(_labels(shown), height, width), classes)
     if isinstance(shown, Segments):
         edge = _borders(nearest(shown.map, height, width))
@@ -155,14 +156,12 @@ def _hatch(height: int, width: int) -> NDArray[np.uint8]:
     return hatch
 
 
-def _row(
-    image_rgb: NDArray[np.uint8], columns: Sequence[Shown], classes: Sequence[ClassInfo]
-) -> NDArray[np.uint8]:
-    """Tiles of one height; a tall image is bounded by its height."""
-    scale = _TILE / max(image_rgb.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in image_rgb.shape[:2])
-    tiles = [np.ascontiguousarray(scale_image(image_rgb, height, width)[..., ::-1])]
-    tiles += [_drawn(shown, height, width, classes) for shown in columns]
+def _row(columns: Sequence[Shown], classes: Sequence[ClassInfo]) -> NDArray[np.uint8]:
+    """Tiles of the first one's shape, of which an image has three axes; tall ones are bounded."""
+    first = columns[0]
+    shape = (first.map if isinstance(first, Segments) else first).shape[:2]
+    height, width = (max(1, round(side * _TILE / max(shape))) for side in shape)
+    tiles = [_drawn(shown, height, width, classes) for shown in columns]
     row = np.full((height + _MARGIN, _left(len(tiles)), 3), 255, np.uint8)
     for index, tile in enumerate(tiles):
         left = _left(index) + (_TILE - width) // 2

@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from maskattn_edge.contract.classes import ClassInfo
+from maskattn_edge.segments import Segments
+
 SIDE = 32
 TINY = ["--", "--height", "32", "--width", "32", "--batch", "4", "--no-samples"]
 
@@ -91,6 +94,27 @@ def test_networks_are_drawn_beside_each_other(load_study, words, out, tmp_path, 
     assert "both.png" in capsys.readouterr().out
 
 
+def test_objects_are_drawn_without_the_images(load_study, words, out, tmp_path):
+    data, path = words[words.index("--data") + 1], tmp_path / "objects.png"
+    given = [f"{out}/panoptic/seed0/best.pt", "--data", data, "--out", str(path), "--count", "2"]
+    load_study("side_by_side").main([*given, "--objects-only"])
+    drawn = cv2.imread(str(path))
+    assert drawn.shape[1] == 16 + 2 * 336  # truth and one network
+    colors = np.unique(drawn[46:350].reshape(-1, 3), axis=0).tolist()
+    assert [225, 225, 225] in colors  # what is no object
+    assert len(colors) > 2  # and objects, with borders
+
+
+def test_what_is_no_object_is_one_segment(load_study):
+    classes = [ClassInfo("road", (0, 0, 0)), ClassInfo("cup", (9, 9, 9), thing=True)]
+    segments = Segments(
+        map=np.array([[0, 1, 2], [3, 1, 2]], np.uint16), label=np.array([0, 1, 1], np.uint8)
+    )
+    found = load_study("side_by_side").objects_of(segments, classes)
+    assert found.map.tolist() == [[3, 3, 1], [2, 3, 1]]
+    assert found.label.tolist() == [1, 1, 2]
+
+
 def test_errors_are_told_apart(load_study, words, out, capsys):
     data = words[words.index("--data") + 1]
     load_study("object_errors").main([f"{out}/panoptic/seed0/best.pt", "--data", data])
@@ -111,7 +135,7 @@ def test_constants_are_swept(load_study, words, out, capsys):
     load_study("grouping_sweep").main([f"{out}/panoptic/seed0/best.pt", "--data", data])
     tried = capsys.readouterr().out.splitlines()[4:]
     assert len(tried) == 7 + 4 + 5 + 1
-    usual = [line for line in tried[:-1] if line.startswith("| 0.1 | 6 | 7 |")]
+    usual = [line for line in tried[:-1] if line.startswith("| 0.1 | 6 | 9 |")]
     assert len(usual) == 3  # as one of the values of each constant
     assert len(set(usual)) == 1
 
