@@ -140,7 +140,7 @@ def export_checkpoint(
         torch_pq=judge.torch_pq,
         images=len(reference),
         files=tuple(writer.files),
-        decision=writer.decision(settings, found),
+        decision=writer.decision(settings, found, on_step),
         int8=found,
         former=writer.former,
     )
@@ -258,9 +258,15 @@ class _Writer:
     def _target(self, precision: Precision) -> Path:
         return self.stem.with_name(f"{self.stem.name}.{precision}.onnx")
 
-    def decision(self, settings: ExportSettings, found: Int8Result | None) -> Decision:
+    def decision(
+        self,
+        settings: ExportSettings,
+        found: Int8Result | None,
+        on_step: Callable[[str], None],
+    ) -> Decision:
         judge = self._judge
-        speed = measure_speed(self._parsed, judge.images[0], self._timing or QUICK)
+        timing = self._timing or QUICK
+        speed = measure_speed(self._parsed, judge.images[0], timing, on_step=on_step)
         candidates = [
             Candidate(
                 name=file.path.name,
@@ -278,6 +284,7 @@ class _Writer:
             metric=judge.metric,
             engine=speed.engine,
             left_out="" if found is None or found.holds else found.failure,
+            caveat=speed.caveat,
         )
 
     def _loss(self, file: ExportedFile) -> float | None:
