@@ -77,8 +77,9 @@ def _tuning(tuning: Tuning, result: Int8Result) -> str:
     scores = [("0", f"{tuning.before:.2f}")]
     scores += [(str(epoch), f"{score:.2f}") for epoch, score in enumerate(tuning.scores, start=1)]
     return (
-        f"Quantisation-aware fine-tuning on {tuning.images} images, {tuning.epochs} epochs, "
-        f"learning rate {tuning.learning_rate:g}, {tuning.seconds:.0f} s on {tuning.device}. "
+        f"Quantisation-aware fine-tuning on {tuning.images} images, {tuning.epochs} epochs chosen "
+        f"on {tuning.choosing} images that judge nothing else, learning rate "
+        f"{tuning.learning_rate:g}, {tuning.seconds:.0f} s on {tuning.device}. "
         f"{outcome}\n\n" + _table(("epoch", "validation, rounded as INT8"), scores)
     )
 
