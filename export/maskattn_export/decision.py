@@ -44,7 +44,13 @@ class Decision:
 
 
 def decide(
-    candidates: Sequence[Candidate], *, budget: float, metric: str, engine: str, left_out: str = ""
+    candidates: Sequence[Candidate],
+    *,
+    budget: float,
+    metric: str,
+    engine: str,
+    left_out: str = "",
+    caveat: str = "",
 ) -> Decision:
     """The fastest file that loses no more than the budget; of equally fast ones the smallest.
 
@@ -54,6 +60,7 @@ def decide(
         metric: that losses are of.
         engine: that times are of.
         left_out: why a precision that was asked for is not among the candidates, if so.
+        caveat: what the times do not say, if so.
     """
     fit = [one for one in candidates if one.precision == "fp32" or _fits(one, budget)]
     fastest = min(one.frame_ms for one in fit)
@@ -62,8 +69,7 @@ def decide(
     others = [one for one in candidates if one is not best]
     reasons = [_accuracy(best, budget, metric), _against(best, others, engine)]
     reasons += [f"{o.precision} {_accuracy(o, budget, metric)}" for o in others if o not in fit]
-    if left_out:
-        reasons.append(left_out)
+    reasons += [reason for reason in (left_out, caveat) if reason]
     line = f"ship {best.name}: {'; '.join(reasons)}"
     return Decision(name=best.name, precision=best.precision, line=line)
 

@@ -16,6 +16,7 @@ from maskattn_edge.contract.errors import CheckpointError, DataError, ModelFileE
 from maskattn_edge.contract.model_file import ModelFile, describe, parse_model, write_model_file
 from maskattn_edge.contract.spec import Licences, ModelSpec, PrecisionSpec
 from maskattn_edge.latency import LatencySettings
+from maskattn_export.apart import choosing_set
 from maskattn_export.decision import Candidate, Decision, decide
 from maskattn_export.description import base_spec, golden_samples
 from maskattn_export.graph import run_torch, to_onnx
@@ -140,7 +141,7 @@ def export_checkpoint(
         torch_pq=judge.torch_pq,
         images=len(reference),
         files=tuple(writer.files),
-        decision=writer.decision(settings, found),
+        decision=writer.decision(settings, found, on_step),
         int8=found,
         former=writer.former,
     )
@@ -149,7 +150,11 @@ def export_checkpoint(
 def _images(path: Path, checkpoint: Checkpoint, settings: ExportSettings) -> ExportImages:
     try:
         images = export_images(
-            checkpoint, settings.calibration, data=settings.data, split=settings.split
+            checkpoint,
+            settings.calibration,
+            data=settings.data,
+            split=settings.split,
+            tuning=settings.qat is not None,
         )
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -188,7 +193,7 @@ def _search(
         return look_for(graph, budget=limit)
     how = tuning_settings(checkpoint, epochs=settings.qat, device=settings.device)
     plain, found = look_for(graph, budget=None)
-    dataset = open_dataset(settings.data)
+    dataset = choosing_set(open_dataset(settings.data), settings.split)
     network, tuning = tuned(
         checkpoint, plain, dataset, how, untuned_loss=found.loss, on_step=on_step
     )
@@ -258,9 +263,15 @@ class _Writer:
     def _target(self, precision: Precision) -> Path:
         return self.stem.with_name(f"{self.stem.name}.{precision}.onnx")
 
-    def decision(self, settings: ExportSettings, found: Int8Result | None) -> Decision:
+    def decision(
+        self,
+        settings: ExportSettings,
+        found: Int8Result | None,
+        on_step: Callable[[str], None],
+    ) -> Decision:
         judge = self._judge
-        speed = measure_speed(self._parsed, judge.images[0], self._timing or QUICK)
+        timing = self._timing or QUICK
+        speed = measure_speed(self._parsed, judge.images[0], timing, on_step=on_step)
         candidates = [
             Candidate(
                 name=file.path.name,
@@ -278,6 +289,7 @@ class _Writer:
             metric=judge.metric,
             engine=speed.engine,
             left_out="" if found is None or found.holds else found.failure,
+            caveat=speed.caveat,
         )
 
     def _loss(self, file: ExportedFile) -> float | None:

@@ -16,6 +16,7 @@ from maskattn_edge.contract.spec import InputSpec
 from maskattn_edge.preprocess import fit, fit_labels
 from maskattn_edge.segment_grid import fit_segments
 from maskattn_edge.segments import Segments
+from maskattn_export.apart import judging_samples
 from maskattn_models.checkpoint import (
     Checkpoint,
     calibration_images,
@@ -64,6 +65,7 @@ def export_images(
     *,
     data: Path | None = None,
     split: str = "val",
+    tuning: bool = False,
 ) -> ExportImages:
     """The checkpoint's own samples, or images from folders in their place.
 
@@ -74,9 +76,10 @@ def export_images(
         data: a data set whose images verify. It also calibrates, from its train images, where the
             checkpoint carries none and no other folder is given.
         split: of `data` that verifies.
+        tuning: whether a fine-tuning follows; then images that choose its epoch do not verify.
 
     Raises:
-        DataError: a folder has no images, or a data set has other classes.
+        DataError: a folder has no images, a data set has other classes, or too few to judge apart.
         UsageError: `data` has no such split.
         CheckpointError: a stored picture is damaged.
     """
@@ -86,7 +89,8 @@ def export_images(
     dataset = open_dataset(data)
     check_classes(checkpoint.classes, dataset)
     ranges = images.calibration or _training_images(checkpoint, dataset)
-    return _judging(checkpoint, dataset, spread(dataset.split(split), MAX_JUDGED), ranges)
+    samples = judging_samples(dataset, split) if tuning else dataset.split(split)
+    return _judging(checkpoint, dataset, spread(samples, MAX_JUDGED), ranges)
 
 
 def _calibrating(checkpoint: Checkpoint, folder: Path | None) -> ExportImages:

@@ -73,6 +73,10 @@ class ExportSettings:
             raise UsageError("--qat fine-tunes for INT8: give --int8 too")
         if not 1 <= epochs <= 10_000:
             raise UsageError(f"--qat takes 1 to 10000 epochs, got {epochs}")
+        if self.split == "train":
+            raise UsageError(
+                "--qat learns from the split train, which cannot judge it: name another"
+            )
         if self.data is None:
             raise UsageError(
                 "--qat fine-tunes on labelled training images, which a checkpoint does not carry: "

@@ -74,7 +74,7 @@ def export(
     The fp32 file is always written: it is the reference that the others are compared with. INT8
     is calibrated on the images that the checkpoint carries; a published one carries none and needs
     --calibration. Three calibrations are tried; where the best loses more than the budget, each
-    block's loss is measured and the worst stay in higher precision. --qat first fine-tunes the
+    block's loss is measured and the worst stay in fp16. --qat first fine-tunes the
     weights with INT8's roundings in place; they are taken only where they lose less. If no mixture
     is within the budget, the INT8 file is not written and the exit code is 1. The last line says
     which file to ship, and why.

@@ -52,3 +52,10 @@ def test_fp32_alone_is_shipped_whatever_it_loses():
 def test_what_was_left_out_is_said():
     line = decide([FP32], budget=0, metric="PQ", engine="e", left_out="INT8 was not written").line
     assert line.endswith("; INT8 was not written")
+
+
+def test_what_the_times_do_not_say_is_said():
+    line = decide(
+        [FP32], budget=0, metric="PQ", engine="e", caveat="CPU engines were measured"
+    ).line
+    assert line.endswith("; CPU engines were measured")

@@ -31,9 +31,8 @@ def activation_bytes(log):
     return int(line.split(":")[1].split()[0])
 
 
-def types(network):
+def types(network, kinds=(trt.LayerType.CONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)):
     """Data types of what convolutions and matrix products give."""
-    kinds = (trt.LayerType.CONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)
     layers = [network.get_layer(index) for index in range(network.num_layers)]
     return {layer.get_output(0).dtype for layer in layers if layer.type in kinds}
 
@@ -57,6 +56,7 @@ def test_every_precision_is_parsed_as_it_is_typed_and_built(exported):
             for index in range(builder.network.num_layers)
         )
         assert quantised > 10
+        assert types(builder.network, (trt.LayerType.MATRIX_MULTIPLY,)) == {trt.float16}
     else:
         assert found <= wide[file.spec.precision.name]
         assert (trt.float16 in found) == (file.spec.precision.name == "fp16")
@@ -65,19 +65,72 @@ def test_every_precision_is_parsed_as_it_is_typed_and_built(exported):
     assert 0 < activation_bytes(plan.log) < 64 << 20
 
 
-def test_blocks_in_higher_precision_are_parsed_and_built(report):
+def test_blocks_in_fp16_are_parsed_and_built(checkpoint):
     """INT8 with two blocks back in floating point, as a budget may leave it."""
-    import onnx
-
+    from maskattn_export.graph import to_onnx
+    from maskattn_export.int8 import place
     from maskattn_export.int8.blocks import blocks_of
+    from maskattn_export.int8.islands import with_fp16_islands
     from maskattn_export.int8.qdq import in_float, in_int8
+    from maskattn_export.samples import export_images
 
-    fp32, _, int8 = (onnx.load(file.path) for file in report.files)
+    fp32 = to_onnx(checkpoint.build(), checkpoint.input)
+    int8 = place(fp32, export_images(checkpoint, None).calibration, "onnxruntime")
     chosen = {n for n, block in blocks_of(fp32.graph).items() if block in ("stage2", "laterals")}
-    mixed = in_float(int8, fp32, chosen)
+    mixed = with_fp16_islands(in_float(int8, fp32, chosen))
     assert len(in_int8(int8.graph)) - len(in_int8(mixed.graph)) == 6
     builder = Builder(trt, mixed.SerializeToString())
+    layers = [builder.network.get_layer(index) for index in range(builder.network.num_layers)]
+    given = {layer.name: layer.get_output(0).dtype for layer in layers}
+    assert given["stage2.0.0.Conv"] == given["lateral2.Conv"] == trt.float16
     assert len(builder.build(BuildOptions()).data) > 10_000
+
+
+def reserved(onnx):
+    """Activation bytes of an engine that runs its layers one after the other."""
+    parsed = Builder(trt, onnx)
+    config = parsed._builder.create_builder_config()
+    config.max_aux_streams = 0
+    assert parsed._builder.build_serialized_network(parsed.network, config) is not None
+    return activation_bytes(parsed._logger.lines)
+
+
+@pytest.fixture(scope="module")
+def scratch():
+    """Bytes that TensorRT for RTX reserves for any convolution, be it of four numbers.
+
+    It takes them once for each stream; TensorRT 10 reserves what its kernels need.
+    """
+    from onnx import helper, numpy_helper
+
+    ports = [helper.make_tensor_value_info(name, 1, (1, 4, 8, 8)) for name in ("x", "y")]
+    weights = numpy_helper.from_array(np.ones((4, 4, 1, 1), np.float32), "w")
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    graph = helper.make_graph([node], "one", ports[:1], ports[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return reserved(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param({"attention": "none"}, id="none"),
+        pytest.param({"attention": "masked"}, id="masked"),
+        pytest.param({"task": "panoptic", "things": (1, 2)}, id="panoptic"),
+    ],
+)
+def test_int8_activations_of_size_s(network, scratch):
+    from maskattn_edge.contract.spec import InputSpec
+    from maskattn_export.graph import to_onnx
+    from maskattn_export.int8 import place
+    from maskattn_export.int8.islands import with_fp16_islands
+    from maskattn_models.network import NetworkConfig, build_network
+
+    built = build_network(NetworkConfig(classes=11, size="s", **network)).eval()
+    images = list(np.random.default_rng(0).integers(0, 256, (8, 128, 128, 3), np.uint8))
+    graph = to_onnx(built, InputSpec(height=128, width=128))
+    model = with_fp16_islands(place(graph, images, "onnxruntime"))
+    assert reserved(model.SerializeToString()) - scratch <= 4e6
 
 
 def test_the_shipped_model_builds():

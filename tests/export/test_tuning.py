@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from maskattn_edge.cli.app import run_command
-from maskattn_edge.contract.errors import MaskAttnError, UsageError
+from maskattn_edge.contract.errors import DataError, MaskAttnError, UsageError
 from maskattn_edge.contract.model_file import read_model_file
 from maskattn_edge.contract.spec import InputSpec
 from maskattn_edge.latency import LatencySettings
+from maskattn_export.apart import choosing_set, judging_samples
 from maskattn_export.exporter import export_checkpoint
 from maskattn_export.fold import fold_batch_norm
 from maskattn_export.graph import to_onnx
@@ -26,7 +27,7 @@ from maskattn_export.int8.quantizers import finished
 from maskattn_export.int8.tuning import tuned, tuning_settings
 from maskattn_export.settings import ExportSettings
 from maskattn_models.checkpoint import load_checkpoint
-from maskattn_models.data import open_dataset
+from maskattn_models.data import decode_split, open_dataset
 from maskattn_models.network import Deployed, NetworkConfig, build_network
 
 SIDE = 32
@@ -103,9 +104,7 @@ def test_pytorch_rounds_what_the_file_rounds(kind):
     else:
         found, exact = (one.network.coarse(normal) for one in (ours, plain))
         (head,) = (n for n in model.graph.node if n.name == "head.Conv")
-        (read,) = {n.output[0] for n in model.graph.node if head.output[0] in n.input}
-        (after,) = (n.output[0] for n in model.graph.node if read in n.input)
-        theirs = in_onnxruntime(model, after, images[0])
+        theirs = in_onnxruntime(model, head.output[0], images[0])
     found, exact = found.detach().numpy(), exact.detach().numpy()
     off, lost = np.abs(found - theirs).mean(), np.abs(exact - theirs).mean()
     assert off < 0.2 * lost  # what is left is of values on the edge between two steps
@@ -171,10 +170,38 @@ def test_an_export_with_fine_tuning(checkpoint_path, blocks, tmp_path):
     assert any(step.startswith("INT8: fine-tuned for 2 of 2 epochs, loss ") for step in steps)
     facts = json.loads((tmp_path / "best.int8.json").read_text())["tuning"]
     assert (facts["epochs"], facts["images"], len(facts["scores"])) == (2, 16, 2)
+    assert (facts["choosing"], report.images) == (4, 4)
     text = (tmp_path / "best.int8.md").read_text()
-    assert "Quantisation-aware fine-tuning on 16 images, 2 epochs" in text
+    assert "Quantisation-aware fine-tuning on 16 images, 2 epochs chosen on 4 images" in text
     method = read_model_file(tmp_path / "best.int8.onnx").spec.precision.method
     assert ("of a fine-tuning" in method) == report.int8.tunes
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_no_image_chooses_and_judges(blocks, split):
+    dataset = open_dataset(blocks)
+    dataset = replace(dataset, splits={**dataset.splits, "test": dataset.split("train")})
+    chosen = choosing_set(dataset, split).split("val")
+    judging = judging_samples(dataset, split)
+    assert not {one.image for one in chosen} & {one.image for one in judging}
+    assert len(chosen) == (4 if split == "val" else 8)
+    assert len(judging) == (4 if split == "val" else 16)
+
+
+def test_a_prepared_set_gives_no_arrays_of_images_that_judge(blocks):
+    asked = []
+    dataset = replace(open_dataset(blocks), prepared=lambda split, *size: asked.append(split))
+    store = decode_split(choosing_set(dataset, "val"), "val", height=8, width=8, resize="stretch")
+    assert (len(store), asked) == (4, [])
+    decode_split(choosing_set(dataset, "val"), "train", height=8, width=8, resize="stretch")
+    assert asked == ["train"]
+
+
+def test_one_image_cannot_choose_and_judge(blocks):
+    dataset = open_dataset(blocks)
+    alone = replace(dataset, splits={"val": dataset.split("val")[:1]})
+    with pytest.raises(DataError, match="'val' has 1 image, too few for one half to choose"):
+        judging_samples(alone, "val")
 
 
 def test_the_command_needs_training_data(checkpoint_path, tmp_path, capsys):
@@ -189,3 +216,5 @@ def test_wrong_settings(blocks):
         ExportSettings(qat=1, data=blocks)
     with pytest.raises(UsageError, match="--qat takes 1 to 10000 epochs, got 0"):
         ExportSettings(precisions=("int8",), qat=0, data=blocks)
+    with pytest.raises(UsageError, match="--qat learns from the split train"):
+        ExportSettings(precisions=("int8",), qat=1, data=blocks, split="train")

@@ -13,7 +13,8 @@ from onnx import numpy_helper
 from maskattn_export.int8.qdq import quantized_tensors
 from maskattn_export.int8.thresholds import BINS, METHODS, Histogram, Method
 
-_SMALLEST = 1e-6  # a scale of 0 has no inverse: what is always zero stays zero at any scale
+_SMALLEST = 2.0**-14  # the least that fp16 holds exactly; what is always zero stays so at any scale
+_TINY = 1e-6  # stands for the largest magnitude of what is always zero
 
 
 def observe(
@@ -37,7 +38,7 @@ def observe(
     counts = {name: np.zeros(BINS, np.int64) for name in tensors}
     for image in images:
         for name, value in zip(tensors, _run(session, image), strict=True):
-            place = np.abs(value).ravel() * ((BINS - 1e-3) / max(most[name], _SMALLEST))
+            place = np.abs(value).ravel() * ((BINS - 1e-3) / max(most[name], _TINY))
             counts[name] += np.bincount(place.astype(np.int64).clip(max=BINS - 1), minlength=BINS)
     return {name: Histogram(counts[name], most[name]) for name in tensors}
 
@@ -47,7 +48,8 @@ def with_ranges(
 ) -> onnx.ModelProto:
     """A copy of a Q/DQ graph whose activations have the ranges of one calibration.
 
-    Tensors that share a scale get the widest of their ranges.
+    Tensors that share a scale get the widest of their ranges. Scales are numbers that fp16 holds,
+    so that they are the same at the borders of what computes in fp16.
     """
     model = onnx.ModelProto()
     model.CopyFrom(placed)
@@ -58,7 +60,8 @@ def with_ranges(
     for initializer in model.graph.initializer:
         if initializer.name in widest:
             former = numpy_helper.to_array(initializer)
-            value = np.full_like(former, max(widest[initializer.name], _SMALLEST) / 127)
+            scale = np.float16(max(widest[initializer.name] / 127, _SMALLEST))
+            value = np.full_like(former, scale)
             initializer.CopyFrom(numpy_helper.from_array(value, initializer.name))
     return model
 

@@ -58,4 +58,4 @@ def _curve(axes: Axes, result: Int8Result) -> None:
     axes.set_xticks(blocks)
     axes.set_xlabel("blocks in INT8")
     axes.set_ylabel(f"points of {result.metric} lost")
-    axes.set_title("worst blocks in higher precision", fontsize=9)
+    axes.set_title("worst blocks in fp16", fontsize=9)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.errors import DataError, UsageError
 from maskattn_export.int8 import by_modelopt, by_onnxruntime
 from maskattn_export.int8.clips import tighten_before_clips
+from maskattn_export.int8.fusion import fuse_for_tensorrt
 from maskattn_export.int8.kept import kept_by_rule
 from maskattn_export.settings import Quantizer
 
@@ -59,7 +60,9 @@ def place(
             "give a folder of images with --calibration DIR"
         )
     few = images[:: len(images) // MIN_IMAGES][:MIN_IMAGES]
-    placed = PLACEMENTS[quantizer][1](model, few, kept_by_rule(model))
+    kept = kept_by_rule(model)
+    placed = PLACEMENTS[quantizer][1](model, few, kept)
+    fuse_for_tensorrt(placed.graph, kept)
     return finished(placed)
 
 

@@ -53,12 +53,12 @@ def markdown(result: Int8Result) -> str:
         parts += [_tuning(result.tuning, result)]
     if result.sensitivities:
         parts += [
-            "One block in INT8 at a time, the rest in fp32:\n",
+            "One block in INT8 at a time, the rest in fp16:\n",
             _table(
                 ("block", "layers", "loss"),
                 [(one.block, str(one.layers), f"{one.loss:.3f}") for one in result.sensitivities],
             ),
-            "The worst blocks kept in higher precision, one more each time:\n",
+            "The worst blocks kept in fp16, one more each time:\n",
             _table(
                 ("blocks in INT8", "kept last", "loss"),
                 [(str(p.blocks), p.kept or "none", f"{p.loss:.3f}") for p in result.curve],
@@ -77,8 +77,9 @@ def _tuning(tuning: Tuning, result: Int8Result) -> str:
     scores = [("0", f"{tuning.before:.2f}")]
     scores += [(str(epoch), f"{score:.2f}") for epoch, score in enumerate(tuning.scores, start=1)]
     return (
-        f"Quantisation-aware fine-tuning on {tuning.images} images, {tuning.epochs} epochs, "
-        f"learning rate {tuning.learning_rate:g}, {tuning.seconds:.0f} s on {tuning.device}. "
+        f"Quantisation-aware fine-tuning on {tuning.images} images, {tuning.epochs} epochs chosen "
+        f"on {tuning.choosing} images that judge nothing else, learning rate "
+        f"{tuning.learning_rate:g}, {tuning.seconds:.0f} s on {tuning.device}. "
         f"{outcome}\n\n" + _table(("epoch", "validation, rounded as INT8"), scores)
     )
 
@@ -87,7 +88,7 @@ def verdict(result: Int8Result) -> str:
     """In one sentence."""
     if not result.holds:
         return f"{result.failure}."
-    kept = f", with {', '.join(result.kept)} in higher precision" if result.kept else ""
+    kept = f", with {', '.join(result.kept)} in fp16" if result.kept else ""
     kept += _weights(result)
     budget = "" if result.budget is None else f", within the budget of {result.budget:g}"
     return (

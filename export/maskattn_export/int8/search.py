@@ -1,6 +1,6 @@
-"""INT8 with an accuracy budget: the best calibration, and the worst blocks in higher precision.
+"""INT8 with an accuracy budget: the best calibration, and the worst blocks in fp16.
 
-Sensitivity is measured with one block in INT8 at a time and the rest in fp32. So each block's loss
+Sensitivity is measured with one block in INT8 at a time and the rest in fp16. So each block's loss
 is its own: where two blocks both ruin the answer, keeping one of them would show no gain. How
 losses add up is what the curve measures, which keeps blocks from the worst on.
 """
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.spec import KeptLayer, PrecisionSpec
 from maskattn_export.int8.blocks import blocks_of
 from maskattn_export.int8.calibration import observe, with_ranges
+from maskattn_export.int8.islands import with_fp16_islands
 from maskattn_export.int8.judge import Judge, Metric
 from maskattn_export.int8.kept import kept_layers
 from maskattn_export.int8.qdq import in_float, in_int8, quantized_tensors
@@ -28,7 +29,7 @@ from maskattn_export.settings import Quantizer
 
 @dataclass(frozen=True, kw_only=True)
 class BlockLoss:
-    """Points that one block in INT8 costs, all others in fp32; `layers` have weights."""
+    """Points that one block in INT8 costs, all others in fp16; `layers` have weights."""
 
     block: str
     layers: int
@@ -60,7 +61,7 @@ class Int8Result:
         metric: of the task, on `images` held-out ones; `reference` is PyTorch's.
         sensitivities: worst first; empty if the budget held at once.
         curve: from all blocks in INT8 on.
-        kept: blocks in higher precision, beside what is kept by rule.
+        kept: blocks in fp16, beside what is kept by rule.
         tuning: how the weights were fine-tuned for INT8; None if they were not.
     """
 
@@ -159,19 +160,19 @@ def search(
         for name in blocks.names:
             on_step(f"INT8: sensitivity of {name}")
             alone = blocks.kept([other for other in blocks.names if other != name])
-            loss = judge.reference - judge(alone)
+            loss = judge.reference - judge(with_fp16_islands(alone))
             losses.append(BlockLoss(block=name, layers=blocks.layers(name), loss=loss))
         losses.sort(key=lambda one: -one.loss)
         for worst in losses:
             kept.append(worst.block)
-            on_step(f"INT8: {worst.block} in higher precision too ({len(kept)} blocks)")
+            on_step(f"INT8: {worst.block} in fp16 too ({len(kept)} blocks)")
             best = blocks.kept(kept)
             left = len(blocks.names) - len(kept)
-            loss = judge.reference - judge(best)
+            loss = judge.reference - judge(with_fp16_islands(best))
             curve.append(CurvePoint(blocks=left, kept=worst.block, loss=loss))
             if loss <= budget:
                 break
-    return finished(best), Int8Result(
+    return with_fp16_islands(finished(best)), Int8Result(
         quantizer=quantizer,
         method=method,
         methods=methods,
@@ -200,7 +201,7 @@ def _calibrated(
     for method in METHODS:
         on_step(f"INT8: calibration by {method}")
         graphs[method] = finished(with_ranges(placed, histograms, method))
-        losses[method] = judge.reference - judge(graphs[method])
+        losses[method] = judge.reference - judge(with_fp16_islands(graphs[method]))
     best = min(losses, key=lambda method: losses[method])
     return graphs[best], losses, best
 

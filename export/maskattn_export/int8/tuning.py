@@ -35,6 +35,7 @@ class Tuning:
     Args:
         epochs: that were asked for.
         images: of the training split.
+        choosing: images of `val` that choose the epoch; none of them judges.
         learning_rate: peak.
         device: `cpu` or `cuda`.
         seconds: of all epochs.
@@ -46,6 +47,7 @@ class Tuning:
 
     epochs: int
     images: int
+    choosing: int
     learning_rate: float
     device: str
     seconds: float
@@ -121,7 +123,7 @@ def tuned(
     Args:
         checkpoint: of a network of `NetworkConfig`.
         quantized: its graph with Q/DQ, calibrated.
-        dataset: with the splits `train` and `val`.
+        dataset: with the splits `train` and `val`; see `choosing_set`.
         settings: from `tuning_settings`.
         untuned_loss: of `quantized`, for the report.
         on_step: told what is being done.
@@ -144,6 +146,7 @@ def tuned(
     return folded, Tuning(
         epochs=settings.epochs,
         images=done.images,
+        choosing=len(dataset.split("val")),
         learning_rate=settings.peak_learning_rate,
         device=done.device,
         seconds=sum(row.seconds for row in done.rows),
