@@ -174,6 +174,6 @@ def test_first_failure_counts_and_second_signal_aborts() -> None:
 
 
 def test_json_has_null_for_what_was_not_measured() -> None:
-    from maskattn_edge.pipeline.summary import rounded
+    from maskattn_edge.pipeline.facts import rounded
 
     assert json.dumps(rounded({"a": math.nan, "b": [1.23456]})) == '{"a": null, "b": [1.2346]}'
