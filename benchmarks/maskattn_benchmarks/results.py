@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from maskattn_edge.contract.atomic import write_bytes
 from maskattn_edge.contract.errors import SinkError, UsageError
+from maskattn_edge.contract.versioned_json import decode_versioned
 
 SCHEMA = 2
 """Of the JSON; raised when a reader of the former one would go wrong. 2: GPU times, bounded runs,
@@ -286,10 +287,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     robot: Annotated[tuple[RobotRun, ...], msgspec.Meta(max_length=64)] = ()
 
 
-class _SchemaOnly(msgspec.Struct):
-    schema: int
-
-
 def write_results(path: Path, report: Report) -> None:
     """Write the JSON atomically, so that a killed run leaves the last whole state.
 
@@ -320,13 +317,11 @@ def read_results(path: Path) -> Report:
 
 def decode_results(data: bytes, path: Path) -> Report:
     """The report in `data`; `path` is what messages name. Raises UsageError."""
-    try:
-        schema = msgspec.json.decode(data, type=_SchemaOnly).schema
-        if schema != SCHEMA:
-            raise UsageError(
-                f"{path}: it has schema {schema}, this version reads schema {SCHEMA}: run the "
-                "benchmark again, or install the version that wrote the file"
-            )
-        return msgspec.json.decode(data, type=Report)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: not the results of a benchmark: {error}") from error
+    return decode_versioned(
+        data,
+        Report,
+        schema=SCHEMA,
+        error=UsageError,
+        what=f"{path}: the report of a benchmark",
+        remedy="run the benchmark again, or install the version that wrote the file",
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maskattn_edge.cli.completion import candidates
 from maskattn_edge.cli.terminal import working
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ def benchmark(
     models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model files or names.")],
     engine: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Back end; may be given again. All that load if not."),
+        typer.Option(
+            metavar="NAME",
+            autocompletion=candidates,
+            help="Back end; may be given again. All that load if not.",
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Data set to score the models on.")

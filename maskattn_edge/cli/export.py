@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from maskattn_edge.cli import completion
+from maskattn_edge.cli.completion import among
+
 if TYPE_CHECKING:
     from maskattn_export.exporter import ExportedFile
     from maskattn_export.settings import Quantizer
@@ -50,6 +53,7 @@ def export(
         str | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=among(completion.QUANTIZERS),
             help="Who places Q/DQ: modelopt (if not given, where installed) or onnxruntime.",
         ),
     ] = None,
@@ -60,7 +64,13 @@ def export(
             help="Fine-tune the weights for INT8, on the training images of --data.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="Where --qat computes: auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            autocompletion=among(completion.DEVICES),
+            help="Where --qat computes: auto, cpu or cuda.",
+        ),
+    ] = "auto",
     name: Annotated[str | None, typer.Option(help="Name of the model in the files.")] = None,
     weights_licence: Annotated[
         str, typer.Option(help="Licence of the weights, stated in the files.")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 import typer
 
+from maskattn_edge.cli import completion
+from maskattn_edge.cli.completion import among
 from maskattn_edge.contract.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,11 +31,18 @@ class Recipe:
         UsageError: an option means nothing without another one.
     """
 
-    size: Annotated[str, typer.Option(help="Size of the network: n, s, m or l.")] = "s"
+    size: Annotated[
+        str,
+        typer.Option(
+            autocompletion=among(completion.SIZES), help="Size of the network: n, s, m or l."
+        ),
+    ] = "s"
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="Encoder pretrained on ImageNet: efficientnet-lite0. --size is then the decoder's."
+            autocompletion=among(completion.BACKBONES),
+            help="Encoder pretrained on ImageNet: efficientnet-lite0. "
+            "--size is then the decoder's.",
         ),
     ] = None
     no_pretrained: Annotated[
@@ -42,8 +51,9 @@ class Recipe:
     attention: Annotated[
         str,
         typer.Option(
+            autocompletion=among(completion.ATTENTIONS),
             help="What follows the stages on the grids 1/8 and 1/16: none, convolution, plain or "
-            "masked attention."
+            "masked attention.",
         ),
     ] = "none"
     batch: Annotated[int, typer.Option(help="Images of one step, of all processes together.")] = 32
@@ -54,17 +64,26 @@ class Recipe:
     weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 0.05
     loss: Annotated[
         str,
-        typer.Option(help="cross-entropy, cross-entropy+dice or cross-entropy+lovasz."),
+        typer.Option(
+            autocompletion=among(completion.LOSSES),
+            help="cross-entropy, cross-entropy+dice or cross-entropy+lovasz.",
+        ),
     ] = "cross-entropy+dice"
     cutmix: Annotated[
         float, typer.Option(help="Share of images that get a rectangle of another one.")
     ] = 0.5
     resize: Annotated[
-        str, typer.Option(help="How images are brought to the network's size: stretch, letterbox.")
+        str,
+        typer.Option(
+            autocompletion=among(completion.RESIZES),
+            help="How images are brought to the network's size: stretch, letterbox.",
+        ),
     ] = "stretch"
     height: Annotated[int, typer.Option(help="Height of the network's input in pixels.")] = 128
     width: Annotated[int, typer.Option(help="Width of the network's input in pixels.")] = 128
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto"
+    device: Annotated[
+        str, typer.Option(autocompletion=among(completion.DEVICES), help="auto, cpu or cuda.")
+    ] = "auto"
 
     def __post_init__(self) -> None:
         check_needed("--backbone", self.backbone, {"--no-pretrained": self.no_pretrained or None})

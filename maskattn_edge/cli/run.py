@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from maskattn_edge.cli.completion import engines
+
 if TYPE_CHECKING:
     from maskattn_edge.contract.model_file import ModelFile
     from maskattn_edge.pipeline import Observer, Progress, Settings, Summary
@@ -77,6 +79,7 @@ def run(
         str,
         typer.Option(
             metavar="NAME",
+            autocompletion=engines,
             help="tensorrt, onnxruntime-tensorrt, onnxruntime-cuda, openvino, onnxruntime; auto: "
             "the first of these that loads; fastest: the winner of two seconds, remembered.",
         ),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maskattn_edge.cli import completion
+from maskattn_edge.cli.completion import among
 from maskattn_edge.cli.recipe import Recipe, check_needed, with_recipe
 
 if TYPE_CHECKING:
@@ -21,11 +23,18 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")],
     recipe: Recipe,
     task: Annotated[
-        str, typer.Option(help="What to learn: semantic, instance or panoptic.")
+        str,
+        typer.Option(
+            autocompletion=among(completion.TASKS),
+            help="What to learn: semantic, instance or panoptic.",
+        ),
     ] = "semantic",
     peer: Annotated[
         str | None,
-        typer.Option(help="Another network, to compare with: plain-unet or segformer-b0."),
+        typer.Option(
+            autocompletion=among(completion.PEERS),
+            help="Another network, to compare with: plain-unet or segformer-b0.",
+        ),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 100,
     out: Annotated[

@@ -12,6 +12,7 @@ import msgspec
 
 from maskattn_edge.contract.classes import MAX_CLASSES, ClassInfo, numbered_classes
 from maskattn_edge.contract.errors import ModelFileError
+from maskattn_edge.contract.versioned_json import decode_versioned
 
 SCHEMA = 1
 """Version of this contract; raised when a reader of the former version would go wrong."""
@@ -148,20 +149,14 @@ def decode_spec(text: str | bytes) -> ModelSpec:
         raise ModelFileError(
             f"its description has {len(text):,} bytes, at most {MAX_SPEC_BYTES:,} are possible"
         )
-    try:
-        schema = msgspec.json.decode(text, type=_SchemaOnly).schema
-        if schema != SCHEMA:
-            raise ModelFileError(
-                f"its description has schema {schema}, this version reads schema {SCHEMA}: "
-                "export the checkpoint again, or install the version that wrote the file"
-            )
-        return msgspec.json.decode(text, type=ModelSpec)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelFileError(f"its description is not valid: {error}") from error
-
-
-class _SchemaOnly(msgspec.Struct):
-    schema: int
+    return decode_versioned(
+        text,
+        ModelSpec,
+        schema=SCHEMA,
+        error=ModelFileError,
+        what="its description",
+        remedy="export the checkpoint again, or install the version that wrote the file",
+    )
 
 
 def undescribed_spec(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import TypedDict
 
 from maskattn_edge.engines.engine import Engine
 from maskattn_edge.frame import Frame
 from maskattn_edge.pipeline.capture import Capture
 from maskattn_edge.pipeline.delivery import Delivery
+from maskattn_edge.pipeline.facts import RunFacts
 from maskattn_edge.pipeline.memory import resident_memory_mb
 from maskattn_edge.pipeline.meters import Meters
 from maskattn_edge.pipeline.reporter import Rates
@@ -18,24 +18,7 @@ from maskattn_edge.pipeline.slot import Slot
 from maskattn_edge.pipeline.stats import Stats
 from maskattn_edge.pipeline.stop import Stop
 from maskattn_edge.pipeline.summary import Dropped, Progress, Summary
-from maskattn_edge.sources.losses import Losses
 from maskattn_edge.sources.source import Source
-
-
-class _Shared(TypedDict):
-    """What `Stats` and `Summary` both tell."""
-
-    seconds: float
-    source: str
-    live: bool
-    losses: Losses
-    model: str
-    engine: str
-    device: str
-    captured: int
-    processed: int
-    memory_mb: float
-    memory_peak_mb: float
 
 
 class Account:
@@ -80,10 +63,10 @@ class Account:
 
     def stats(self, now: float) -> Stats:
         """How the run stands; call it about once a second."""
-        shared = self._shared(now)
-        capture_fps, fps = self._rates.per_second(now, shared["captured"], shared["processed"])
+        facts = self._facts(now)
+        capture_fps, fps = self._rates.per_second(now, facts.captured, facts.processed)
         return Stats(
-            **shared,
+            **vars(facts),
             time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             dropped=self._slot.dropped,
             capture_fps=capture_fps,
@@ -96,23 +79,23 @@ class Account:
 
     def summary(self, now: float, stop: Stop) -> Summary:
         """What the run amounted to, and how it ended."""
-        shared = self._shared(now)
+        facts = self._facts(now)
         return Summary(
-            **shared,
+            **vars(facts),
             interrupted=stop.interrupted,
             error=None if stop.error is None else _one_line(stop.error),
             dropped=Dropped(engine=self._slot.dropped, stop=self._slot.discarded),
-            capture_fps=_rate(shared["captured"], self._capture.seconds),
-            fps=_rate(shared["processed"], shared["seconds"]),
+            capture_fps=_rate(facts.captured, self._capture.seconds),
+            fps=_rate(facts.processed, facts.seconds),
             latency_ms=self._meters.latency.of_run(),
             engine_ms=self._meters.engine.of_run(),
             age_ms=self._meters.age.of_run(),
             outputs=tuple(delivery.summary() for delivery in self._deliveries),
         )
 
-    def _shared(self, now: float) -> _Shared:
+    def _facts(self, now: float) -> RunFacts:
         memory_mb, memory_peak_mb = resident_memory_mb()
-        return _Shared(
+        return RunFacts(
             seconds=now - self.began,
             source=self._source.describe(),
             live=self._source.live,

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from maskattn_edge.frame import Frame
+from maskattn_edge.pipeline.scheduling import ask_for_short_turns
 from maskattn_edge.pipeline.slot import Slot
 from maskattn_edge.pipeline.stop import Stop
 from maskattn_edge.sources.source import Source
@@ -36,6 +37,7 @@ class Capture(threading.Thread):
 
     def run(self) -> None:
         """Read until the end."""
+        ask_for_short_turns()
         try:
             with self._source:
                 self._read_all()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from maskattn_edge.frame import Frame, FrameTimes
 from maskattn_edge.pipeline.figures import Samples
 from maskattn_edge.pipeline.meters import Meter
+from maskattn_edge.pipeline.scheduling import ask_for_short_turns
 from maskattn_edge.pipeline.slot import Slot
 from maskattn_edge.pipeline.stats import OutputStats
 from maskattn_edge.pipeline.stop import Stop
@@ -39,6 +40,7 @@ class Delivery(threading.Thread):
 
     def run(self) -> None:
         """Write until the slot ends."""
+        ask_for_short_turns()
         try:
             with self._sink:
                 while (item := self.slot.take()) is not None:

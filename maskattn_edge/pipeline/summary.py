@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from maskattn_edge.pipeline.facts import RunFacts
 from maskattn_edge.pipeline.figures import Percentiles
-from maskattn_edge.sources.losses import Losses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +51,14 @@ class Dropped:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
+class Summary(RunFacts):
     """What a run amounted to. Times in milliseconds where the name says so.
 
+    Beside what `RunFacts` tells, `seconds` being until every output was closed:
+
     Args:
-        source: in words.
-        live: whether the source was live.
-        losses: how often and how long it gave no pictures.
-        model: name of the model.
-        engine: name of the back end.
-        device: where the engine ran.
         interrupted: whether a signal ended the run.
         error: why the run failed, in one line; None where it did not.
-        seconds: from the start of capture until every output was closed.
-        captured: frames read from the source.
-        processed: frames that the engine segmented.
         dropped: the others, by reason.
         capture_fps: captured frames per second of capture.
         fps: processed frames per second of `seconds`.
@@ -74,21 +66,10 @@ class Summary:
         engine_ms: of that, the engine alone.
         age_ms: from capture to delivery, over all sinks; to the labels where there is no sink.
         outputs: what each sink got.
-        memory_mb: resident memory of the process at the end, MiB.
-        memory_peak_mb: its peak, MiB.
     """
 
-    source: str
-    live: bool
-    losses: Losses
-    model: str
-    engine: str
-    device: str
     interrupted: bool
     error: str | None
-    seconds: float
-    captured: int
-    processed: int
     dropped: Dropped
     capture_fps: float
     fps: float
@@ -96,26 +77,7 @@ class Summary:
     engine_ms: Percentiles
     age_ms: Percentiles
     outputs: tuple[OutputSummary, ...]
-    memory_mb: float
-    memory_peak_mb: float
 
     def to_json(self) -> str:
         """The summary as JSON text; what was not measured is null."""
         return json.dumps(self.as_dict(), indent=2, allow_nan=False)
-
-    def as_dict(self) -> dict[str, object]:
-        """Ready for JSON; what was not measured is None."""
-        entry = rounded(asdict(self))
-        assert isinstance(entry, dict)
-        return entry
-
-
-def rounded(value: object) -> object:
-    """The same with 4 decimals, None for what is not finite, and lists for tuples."""
-    if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(item) for item in value]
-    return value

@@ -46,7 +46,7 @@ def damaged(report, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.update(schema=1), "it has schema 1, this version reads schema 2"),
+        (lambda d: d.update(schema=1), "has schema 1, this version reads schema 2"),
         (lambda d: d.update(extra=1), "unknown field"),
         (lambda d: d.update(runs=[]), "length >= 1"),
         (lambda d: d.pop("session"), "session"),
@@ -66,7 +66,7 @@ def test_damaged_reports_are_refused(make_report, change, said):
     "data", [b"", b"[]", b"\xff\xfe", b"{" * 5000, b'{"schema": 1e400}', b'{"schema": NaN}']
 )
 def test_what_is_no_report_is_refused(data):
-    with pytest.raises(UsageError, match="r.json: not the results of a benchmark"):
+    with pytest.raises(UsageError, match="r.json: the report of a benchmark is not valid"):
         decode_results(data, Path("r.json"))
 
 

@@ -10,6 +10,7 @@ import msgspec
 from maskattn_edge.contract.classes import ClassInfo
 from maskattn_edge.contract.errors import DataError
 from maskattn_edge.contract.spec import Task
+from maskattn_edge.contract.versioned_json import decode_versioned
 from maskattn_models.data.files import read_file
 
 SCHEMA = 1
@@ -71,7 +72,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Kind(msgspec.Struct):
     kind: str = ""
-    schema: int = 0
 
 
 def is_prepared(root: Path) -> bool:
@@ -89,17 +89,14 @@ def read_manifest(root: Path) -> Manifest:
         DataError: it is missing or damaged, or of another version.
     """
     path = root / NAME
-    data = read_file(path)
-    try:
-        schema = msgspec.json.decode(data, type=_Kind).schema
-        if schema != SCHEMA:
-            raise DataError(
-                f"{path}: prepared in form {schema}, this version reads form {SCHEMA}: prepare the "
-                "data set again in another folder"
-            )
-        return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: damaged ({error}): prepare the data set again") from error
+    return decode_versioned(
+        read_file(path),
+        Manifest,
+        schema=SCHEMA,
+        error=DataError,
+        what=f"{path}: the manifest",
+        remedy="prepare the data set again in another folder",
+    )
 
 
 def manifest_json(manifest: Manifest) -> bytes:

@@ -2,8 +2,13 @@
 
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
+
+from maskattn_edge.cli import completion
+from maskattn_edge.contract.spec import TASKS
+from maskattn_edge.engines import CHOICES
 
 SHELLS = {"bash": "complete -o default -F", "zsh": "#compdef maskattn-edge", "fish": "complete"}
 
@@ -31,10 +36,43 @@ def complete(environment, line, cursor):
         ("maskattn-edge run --eng", 2, ["--engine"]),
         ("maskattn-edge data prepare c", 3, ["composed", "coco", "cityscapes"]),
         ("maskattn-edge models ", 2, ["show", "get"]),
+        ("maskattn-edge run --engine op", 3, ["openvino"]),
+        ("maskattn-edge train --task ", 3, ["semantic", "instance", "panoptic"]),
+        ("maskattn-edge study ablation --size ", 4, ["n", "s", "m", "l"]),
+        ("maskattn-edge export x.pt --quantizer mo", 4, ["modelopt"]),
     ],
 )
 def test_what_may_follow(line, cursor, expected, cli_environment):
     assert sorted(complete(cli_environment, line, cursor)) == sorted(expected)
+
+
+def test_every_engine_is_offered():
+    assert completion.engines("") == list(CHOICES)
+    assert completion.engines("tensor") == ["tensorrt"]
+    assert completion.engines("x") == []
+
+
+def test_engines_of_benchmarks_are_offered_where_these_are_installed(monkeypatch):
+    assert "torch-compile" in completion.candidates("torch")
+    monkeypatch.setitem(sys.modules, "maskattn_benchmarks.peers.table", None)
+    assert completion.candidates("torch") == []
+
+
+def test_the_names_are_those_that_the_libraries_take():
+    settings = pytest.importorskip("maskattn_models.training.settings")
+    network = pytest.importorskip("maskattn_models.network")
+    backbone = pytest.importorskip("maskattn_models.backbone")
+    export = pytest.importorskip("maskattn_export.settings")
+    preprocess = pytest.importorskip("maskattn_edge.preprocess")
+    assert completion.TASKS == TASKS
+    assert get_args(network.Size) == completion.SIZES
+    assert completion.ATTENTIONS == network.ATTENTION
+    assert completion.PEERS == network.PEERS
+    assert completion.LOSSES == settings.LOSSES
+    assert get_args(settings.Device) == completion.DEVICES
+    assert get_args(backbone.Backbone) == completion.BACKBONES
+    assert get_args(preprocess.Resize) == completion.RESIZES
+    assert completion.QUANTIZERS == export.QUANTIZERS
 
 
 @pytest.mark.parametrize("shell", SHELLS)

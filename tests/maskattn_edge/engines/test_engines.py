@@ -1,6 +1,9 @@
 """Every back end gives the same answer, and refuses what it cannot take."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -123,3 +126,24 @@ def test_every_entry_of_the_table_exists():
     for name, entry in table.BACKENDS.items():
         engine = getattr(importlib.import_module(entry.module), entry.class_name)
         assert engine.name == name
+
+
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
+def test_an_engine_on_the_cpu_keeps_nothing_and_needs_no_home(backend, brightest, tmp_path):
+    """No cache of compiled models: none can be stale, and a home need not be writable."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    work, home = tmp_path / "work", tmp_path / "home"
+    work.mkdir()
+    home.write_bytes(b"")  # a file: nothing can be made below it, by root either
+    code = (
+        "import sys; from pathlib import Path; from maskattn_edge.engines import open_engine\n"
+        "open_engine(Path(sys.argv[1]), backend=sys.argv[2], threads=1).close()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(brightest), backend],
+        check=True,
+        cwd=work,
+        env={**os.environ, "HOME": str(home), "TMPDIR": str(work)},
+    )
+    assert list(work.iterdir()) == []

@@ -74,6 +74,44 @@ def test_closing_frees_a_waiting_put() -> None:
     assert results == [False]
 
 
+def test_a_full_queue_is_filled_again_when_it_is_half_empty() -> None:
+    slot: Slot[int] = Slot(4, lossy=False)
+    for number in range(4):
+        slot.put(number)
+    put = threading.Event()
+    thread = threading.Thread(target=lambda: (slot.put(4), put.set()))
+    thread.start()
+    assert slot.take() == 0
+    assert not put.wait(0.05)
+    assert slot.take() == 1
+    assert put.wait(5)
+    thread.join()
+    assert [slot.take(0) for _ in range(4)] == [2, 3, 4, None]
+
+
+def test_take_waits_until_an_item_comes_but_no_longer_than_told() -> None:
+    slot: Slot[int] = Slot()
+    slot.put(1)
+    assert slot.take() == 1  # its bell has rung, and must not end the next wait
+    assert slot.take(0.02) is None
+    taken: list[int | None] = []
+    thread = threading.Thread(target=lambda: taken.append(slot.take(5)))
+    thread.start()
+    slot.put(2)
+    thread.join(5)
+    assert taken == [2]
+
+
+def test_closing_frees_a_waiting_take() -> None:
+    slot: Slot[int] = Slot()
+    taken: list[int | None] = []
+    thread = threading.Thread(target=lambda: taken.append(slot.take()))
+    thread.start()
+    slot.close()
+    thread.join(5)
+    assert taken == [None]
+
+
 def test_percentiles_are_numpys() -> None:
     samples = Samples()
     values = np.random.default_rng(0).gamma(2.0, 5.0, 999)
@@ -136,6 +174,6 @@ def test_first_failure_counts_and_second_signal_aborts() -> None:
 
 
 def test_json_has_null_for_what_was_not_measured() -> None:
-    from maskattn_edge.pipeline.summary import rounded
+    from maskattn_edge.pipeline.facts import rounded
 
     assert json.dumps(rounded({"a": math.nan, "b": [1.23456]})) == '{"a": null, "b": [1.2346]}'

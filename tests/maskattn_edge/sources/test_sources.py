@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from maskattn_edge.contract.errors import ContractError, SourceError, UsageError
+from maskattn_edge.sinks.webm import WebmWriter
 from maskattn_edge.sources import Frame, open_source
 from maskattn_edge.sources.images import natural_order
 from maskattn_edge.sources.synthetic import SyntheticSettings, SyntheticSource
 from maskattn_edge.sources.table import SCHEMES
+from maskattn_edge.sources.truncation import missing_bytes
 
 
 def write_video(path: Path, frames: int = 12, size: tuple[int, int] = (64, 48)) -> None:
@@ -48,6 +50,38 @@ def test_truncated_video_is_refused(tmp_path: Path, keep: int) -> None:
     (tmp_path / "cut.mp4").write_bytes(data[:keep])
     with pytest.raises(SourceError, match=r"cut\.mp4"):
         read_all(tmp_path / "cut.mp4")
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
+def test_a_truncated_matroska_file_is_refused(tmp_path: Path, suffix: str) -> None:
+    whole, cut = tmp_path / f"a{suffix}", tmp_path / f"cut{suffix}"
+    with whole.open("wb") as file:
+        writer = WebmWriter(file, size=(16, 24), doctype="webm")
+        for number in range(5):
+            writer.write(np.full((16, 24, 3), 40 * number, np.uint8), 100 * number)
+        writer.close()
+    assert len(read_all(whole)) == 5
+    cut.write_bytes(whole.read_bytes()[:-100])
+    with pytest.raises(SourceError, match=r"cut\.\w+: truncated, at least 100 bytes are missing"):
+        read_all(cut)
+
+
+@pytest.mark.parametrize(
+    ("head", "missing"),
+    [
+        (b"", 0),
+        (b"\x80\x18\x53\x80\x67\x89", 9),  # a header without content, a segment of 9
+        (b"\x82ab\x18\x53\x80\x67\x40\x09123", 6),  # the length in two bytes
+        (b"\x80\x18\x53\x80\x67\xff", 0),  # unknown, as of a writer that was killed
+        (b"\x80\x18\x53\x80\x67\x01" + b"\xff" * 7, 0),
+        (b"\x80\x18\x53\x80\x67\x00", 0),  # no length
+        (b"\x80\x1a\x45", 0),
+    ],
+)
+def test_what_a_matroska_header_promises(tmp_path: Path, head: bytes, missing: int) -> None:
+    path = tmp_path / "a.mkv"
+    path.write_bytes(b"\x1a\x45\xdf\xa3" + head)
+    assert missing_bytes(path) == missing
 
 
 def test_text_is_no_video(tmp_path: Path) -> None:

@@ -277,8 +277,8 @@ def test_a_damaged_array_is_found_by_check_and_by_opening(prepared):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"schema": 1', '"schema": 2', "prepared in form 2, this version reads form 1"),
-        ('"grid"', '"size"', r"manifest\.json: damaged .*prepare the data set again"),
+        ('"schema": 1', '"schema": 2', "schema 2, this version reads schema 1: prepare"),
+        ('"grid"', '"size"', r"manifest\.json: .* not valid .*prepare the data set again"),
         ('"reader": "coco"', '"reader": "x"', "prepared by the unknown reader 'x'"),
         ('"images": 2', '"images": 3', "its samples are not as many as its images"),
     ],
