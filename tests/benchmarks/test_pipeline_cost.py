@@ -70,8 +70,18 @@ def test_overload_drops_frames_and_counts_them(file):
     assert found.limit_ms == pytest.approx(2 * found.period_ms + found.frame_ms)
 
 
+def test_what_spoiled_a_part_is_said(monkeypatch, capsys, file):
+    said = ["The hypervisor took 0.20 cores away (steal time)."]
+    monkeypatch.setattr("maskattn_benchmarks.pipeline_cost.warnings_during", lambda *_: said)
+    assert main(["overload", "--engine", "sleeping", "--period-ms", "5", "--frames", "10"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("overload  a frame every 1.")
+    assert second.strip() == said[0]
+
+
 def test_the_verdict():
-    figures = {"engine": "e", "period_ms": 8, "frame_ms": 2, "age_p50_ms": 9, "captured": 4}
+    figures = {"engine": "e", "period_ms": 8, "frame_ms": 2, "captured": 4}
+    figures |= {"engine_p99_ms": 8.5, "age_p50_ms": 9}
     assert "within" in str(Overload(**figures, age_p99_ms=18, limit_ms=18, processed=1))
     assert "ABOVE" in str(Overload(**figures, age_p99_ms=18.1, limit_ms=18, processed=1))
 
