@@ -253,6 +253,9 @@ class _Session:
     def _score(self) -> None:
         if self._settings.data is None:
             return
+        for candidate in self._candidates:
+            if not candidate.usable and not candidate.random:
+                candidate.accuracy_note = "not measured: it did not run"
         scored = [c for c in self._candidates if c.usable and not c.random]
         for model, engine in dict.fromkeys((c.model, scoring_engine(c.engine)) for c in scored):
             self._say(f"{model.name}: scoring on {self._settings.data.name}")
