@@ -205,9 +205,9 @@ def _part(part: str, file: ModelFile, chosen: argparse.Namespace) -> dict[str, o
         _say(part, f"{before:.1f} MiB, then {after:.1f} MiB after {chosen.memory_frames:,} frames")
         return {"settled_mib": before, "end_mib": after, "frames": chosen.memory_frames}
     with _engine(file, chosen) as engine:
-        before = machine_state()
+        state = machine_state()
         found = _timed_part(part, engine, camera_images(), chosen.frames)
-        for warning in warnings_during(before, machine_state()):
+        for warning in warnings_during(state, machine_state()):
             _say("", warning)
     return found
 
