@@ -46,6 +46,9 @@ def _command(name: str) -> Callable[..., None]:
         seeds: Annotated[int, typer.Option(help="Runs of each arm, with seeds 0, 1, ...")] = 3,
         epochs: Annotated[int, typer.Option(help="Passes over the images, of each run.")] = 100,
         split: Annotated[str, typer.Option(help="Which part of the data is scored.")] = "test",
+        jobs: Annotated[
+            int, typer.Option(help="Runs at a time: a small network leaves most of a GPU idle.")
+        ] = 1,
     ) -> None:
         from maskattn_edge.optional import require
 
@@ -64,7 +67,7 @@ def _command(name: str) -> Callable[..., None]:
         try:
             with stop_on_signal() as stop, watching() as observer:
                 result = conduct(
-                    PLANS[name], dataset, settings, folder, observer=observer, stop=stop
+                    PLANS[name], dataset, settings, folder, jobs=jobs, observer=observer, stop=stop
                 )
         except TrainingInterrupted as error:
             typer.echo(str(error), err=True)

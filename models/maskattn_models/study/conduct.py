@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-from datetime import datetime, timezone
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-
-from maskattn_edge.contract.errors import DataError, TrainingError
-from maskattn_models.checkpoint import load_checkpoint
-from maskattn_models.cost import cost_of
+from maskattn_edge.contract.errors import TrainingError, UsageError
 from maskattn_models.data import DataSet
-from maskattn_models.evaluation import evaluate_file
 from maskattn_models.study.manifest import Manifest
+from maskattn_models.study.one_run import Run, train_and_score
 from maskattn_models.study.plan import Arm, Plan
+from maskattn_models.study.processes import side_by_side
 from maskattn_models.study.report import write_plots, write_tables
 from maskattn_models.study.results import RunResult, StudyResult, read_run, write_json
 from maskattn_models.study.settings import StudySettings, describe, recipe_of
-from maskattn_models.study.subset import training_fraction
 from maskattn_models.study.variants import offer_variants
-from maskattn_models.training import Observer, TrainingInterrupted, TrainingSettings, train
-from maskattn_models.training.device import choose_device
+from maskattn_models.training import Observer, TrainingInterrupted
 from maskattn_models.training.interruption import Stop, never
 
 
@@ -45,6 +38,7 @@ def conduct(
     settings: StudySettings,
     out: Path,
     *,
+    jobs: int = 1,
     observer: StudyObserver | None = None,
     stop: Stop = never,
 ) -> StudyResult:
@@ -58,19 +52,24 @@ def conduct(
         settings: of all runs.
         out: folder for `runs/ARM/seed-N/`, `study.json`, `results.json`, `results.md`,
             `scores.png` and `differences.png`.
+        jobs: runs at a time; more than one have a process each, and of a run's steps the observer
+            is told nothing then.
         observer: told how it goes.
         stop: asked after each step and each scored image.
 
     Raises:
-        UsageError, DataError: as `train` and `evaluate_file`; or `out` holds another study.
+        UsageError, DataError: as `train` and `evaluate_file`; or `out` holds another study, or
+            `jobs` is none.
         TrainingInterrupted: `stop` returned true; the results so far are written.
         TrainingError: runs failed; the results of the others are written.
         SinkError, CheckpointError: a file cannot be written.
     """
+    if jobs < 1:
+        raise UsageError(f"a study does 1 run at a time or more, got {jobs}")
     offer_variants()
     study = _Study(plan, dataset, settings, out, observer or StudyObserver(), stop)
     try:
-        failed = study.run()
+        failed = study.run(jobs)
     except TrainingInterrupted as error:
         raise TrainingInterrupted(
             f"interrupted; {len(study.found)} of {study.planned} runs are complete, the same "
@@ -98,26 +97,36 @@ class _Study:
     ) -> None:
         self.plan, self.dataset, self.settings, self.out = plan, dataset, settings, out
         self.observer, self.stop = observer, stop
-        self.found: list[RunResult] = []
-        self.planned = len(plan.arms) * settings.seeds
+        self.found: dict[Run, RunResult] = {}
+        self.runs = [
+            Run(arm=arm, seed=seed, folder=out / "runs" / arm.name / f"seed-{seed}")
+            for seed in range(settings.seeds)
+            for arm in plan.arms
+        ]
+        self.planned = len(self.runs)
         self.manifest = Manifest(out, describe(plan, dataset, settings))
 
-    def run(self) -> list[str]:
+    def run(self, jobs: int) -> list[str]:
         """Do all runs; what failed, a sentence each."""
-        jobs = [(arm, seed) for seed in range(self.settings.seeds) for arm in self.plan.arms]
-        for arm, seed in jobs:
-            done = (self._folder(arm, seed) / "result.json").exists()
-            self.manifest.note(_name(arm, seed), "complete" if done else "waiting")
+        waiting = []
+        for run in self.runs:
+            if (result := read_run(run.folder / "result.json")) is None:
+                self.manifest.note(run.name, "waiting")
+                waiting.append(run)
+            else:
+                self._complete(run, result)
         failed = []
-        for arm, seed in jobs:
-            try:
-                self._complete(arm, seed)
-            except TrainingInterrupted:
-                raise
-            except TrainingError as error:
-                self.manifest.note(_name(arm, seed), f"failed: {error}")
-                self.observer.run_failed(arm, seed, error)
-                failed.append(f"{_name(arm, seed)}: {error}")
+        outcomes = self._in_turn(waiting) if jobs == 1 else self._side_by_side(waiting, jobs)
+        for run, outcome in outcomes:
+            if isinstance(outcome, TrainingInterrupted):
+                raise outcome
+            if isinstance(outcome, TrainingError):
+                self.manifest.note(run.name, f"failed: {outcome}")
+                self.observer.run_failed(run.arm, run.seed, outcome)
+                failed.append(f"{run.name}: {outcome}")
+            else:
+                write_json(run.folder / "result.json", outcome)
+                self._complete(run, outcome)
         return failed
 
     def result(self) -> StudyResult:
@@ -137,74 +146,48 @@ class _Study:
             epochs=training.epochs,
             batch=training.batch,
             planned=self.planned,
-            runs=self.found,
+            runs=[self.found[run] for run in self.runs if run in self.found],
             recipe=recipe_of(self.plan, self.settings),
         )
 
-    def _complete(self, arm: Arm, seed: int) -> None:
-        folder, name = self._folder(arm, seed), _name(arm, seed)
-        result = read_run(folder / "result.json")
-        if result is None:
+    def _in_turn(self, runs: Sequence[Run]) -> Iterator[tuple[Run, RunResult | TrainingError]]:
+        for run in runs:
             if self.stop():
                 raise TrainingInterrupted("interrupted between two runs")
-            self.observer.run_started(arm, seed, done=len(self.found), runs=self.planned)
-            self.manifest.note(name, "started")
-            result = self._train_and_score(arm, seed, folder)
-            write_json(folder / "result.json", result)
-        self.manifest.note(name, "complete")
-        self.found.append(result)
+            self._start(run)
+            try:
+                yield (
+                    run,
+                    train_and_score(
+                        run, self.dataset, self.settings, observer=self.observer, stop=self.stop
+                    ),
+                )
+            except TrainingError as error:
+                yield run, error
+
+    def _side_by_side(
+        self, runs: Sequence[Run], jobs: int
+    ) -> Iterator[tuple[Run, RunResult | TrainingError]]:
+        """As `_in_turn`; what ends after an interruption, complete or not, is still given."""
+        interrupted: tuple[Run, TrainingError] | None = None
+        for run, outcome in side_by_side(
+            runs, self.dataset.root, self.settings, jobs=jobs, on_start=self._start, stop=self.stop
+        ):
+            if isinstance(outcome, TrainingInterrupted):
+                interrupted = run, outcome
+            else:
+                yield run, outcome
+        if interrupted is not None:
+            yield interrupted
+        elif self.stop() and len(self.found) < self.planned:
+            raise TrainingInterrupted("interrupted before all runs had begun")
+
+    def _start(self, run: Run) -> None:
+        self.observer.run_started(run.arm, run.seed, done=len(self.found), runs=self.planned)
+        self.manifest.note(run.name, "started")
+
+    def _complete(self, run: Run, result: RunResult) -> None:
+        self.manifest.note(run.name, "complete")
+        self.found[run] = result
         write_tables(self.out, self.result())
-        self.observer.run_complete(arm, result, done=len(self.found), runs=self.planned)
-
-    def _train_and_score(self, arm: Arm, seed: int, folder: Path) -> RunResult:
-        config = arm.network(self.settings.network)
-        training = replace(self.settings.training, seed=seed, mask_share=arm.mask_share)
-        dataset = training_fraction(self.dataset, arm.fraction, seed=seed)
-        best = train(
-            dataset,
-            config,
-            training,
-            folder,
-            resume=(folder / "last.pt").exists(),
-            observer=self.observer,
-            stop=self.stop,
-        )
-        scores = evaluate_file(
-            folder / "best.pt", self.dataset, self.settings.split, progress=self._may_go_on
-        )
-        if math.isnan(scores.grid_miou):
-            raise DataError(
-                f"{self.dataset.root}: no pixel of the split {self.settings.split!r} is labelled"
-            )
-        cost, history = cost_of(config), load_checkpoint(folder / "last.pt").history
-        return RunResult(
-            arm=arm.name,
-            seed=seed,
-            images=len(set(dataset.split("train"))),
-            gflops=cost.gflops,
-            parameters=cost.parameters,
-            best_epoch=int(best.training["epochs"]),
-            val_miou=best.metrics["val_miou"],
-            miou=scores.grid_miou,
-            full_miou=scores.full_miou,
-            keys_kept=dict(scores.keys_kept),
-            seconds=sum(row["seconds"] for row in history),
-            device=_device_name(training),
-            date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        )
-
-    def _may_go_on(self, done: int, total: int) -> None:
-        if self.stop():
-            raise TrainingInterrupted("interrupted while a run was scored")
-
-    def _folder(self, arm: Arm, seed: int) -> Path:
-        return self.out / "runs" / _name(arm, seed)
-
-
-def _name(arm: Arm, seed: int) -> str:
-    return f"{arm.name}/seed-{seed}"
-
-
-def _device_name(settings: TrainingSettings) -> str:
-    device = choose_device(settings.device)
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+        self.observer.run_complete(run.arm, result, done=len(self.found), runs=self.planned)

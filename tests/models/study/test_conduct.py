@@ -6,7 +6,7 @@ import pytest
 
 from maskattn_edge.cli.app import run_command
 from maskattn_edge.cli.study import VARIED
-from maskattn_edge.contract.errors import TrainingError, UsageError
+from maskattn_edge.contract.errors import MaskAttnError, TrainingError, UsageError
 from maskattn_models.checkpoint import load_checkpoint
 from maskattn_models.network import VARIANTS
 from maskattn_models.study import (
@@ -128,13 +128,49 @@ def test_a_run_that_fails_does_not_end_the_study(squares, quick, tmp_path, monke
             raise TrainingError("the loss is nan")
         return train(dataset, config, settings, out, **rest)
 
-    monkeypatch.setattr(sys.modules[conduct.__module__], "train", sometimes)
+    monkeypatch.setattr("maskattn_models.study.one_run.train", sometimes)
     notes = Notes()
     with pytest.raises(TrainingError, match="1 of 2 runs failed.*none/seed-0: the loss is nan"):
         conduct(SHORT, squares, quick, tmp_path, observer=notes)
     assert notes.failed == [("none", 0)]
     assert len(read_result(tmp_path).runs) == 1
     assert states(tmp_path)["none/seed-0"] == "failed: the loss is nan"
+
+
+def test_runs_side_by_side_are_those_in_turn(squares, quick, tmp_path, finished):
+    notes = Notes()
+    result = conduct(SHORT, squares, quick, tmp_path, jobs=2, observer=notes)
+    assert sorted(notes.begun) == [("masked", 0), ("none", 0)]
+    assert [(run.arm, run.miou) for run in result.runs] == [
+        (run.arm, run.miou) for run in finished[1].runs
+    ]
+    assert set(states(tmp_path).values()) == {"complete"}
+    assert read_result(tmp_path) == result
+    with pytest.raises(UsageError, match="1 run at a time or more, got 0"):
+        conduct(SHORT, squares, quick, tmp_path, jobs=0)
+
+
+def test_an_error_of_a_run_side_by_side_ends_the_study(squares, quick, tmp_path):
+    plan = replace(SHORT, arms=(replace(SHORT.arms[0], name="broken"), SHORT.arms[0]))
+    broken = tmp_path / "runs/broken/seed-0"
+    broken.mkdir(parents=True)
+    (broken / "last.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(MaskAttnError, match="last.pt"):
+        conduct(plan, squares, quick, tmp_path, jobs=2)
+
+
+def test_runs_side_by_side_are_stopped(squares, quick, tmp_path):
+    long = replace(quick, training=replace(quick.training, epochs=1000))
+    with pytest.raises(TrainingInterrupted, match="0 of 2 runs are complete, the same command"):
+        conduct(
+            SHORT,
+            squares,
+            long,
+            tmp_path,
+            jobs=2,
+            stop=lambda: any(tmp_path.glob("runs/*/*/history.csv")),
+        )
+    assert set(states(tmp_path).values()) == {"started"}
 
 
 def test_shares_of_the_data(squares, quick, tmp_path):
