@@ -127,7 +127,7 @@ def test_a_model_file_does_not_tell(folder, tmp_path, capsys, monkeypatch):
     from maskattn_models.evaluation.predictor import OpenedModel
 
     @contextmanager
-    def opened(path):
+    def opened(path, engine):
         yield OpenedModel(
             name=path.name,
             sha256="",
