@@ -6,9 +6,9 @@ PIP_FLAGS ?= --quiet --disable-pip-version-check
 
 demo: .venv-demo/ready  ## run the shipped model on an embedded scene; writes demo/
 	@mkdir -p demo
-	.venv-demo/bin/maskattn-edge run --source 'synthetic://?seed=7&frames=150&fps=15' \
+	.venv-demo/bin/maskattn-edge run --source 'synthetic://?seed=6&frames=150&fps=15' \
 	    --save demo/overlay.webm
-	.venv-demo/bin/maskattn-edge run --source 'synthetic://?seed=7&frames=1' \
+	.venv-demo/bin/maskattn-edge run --source 'synthetic://?seed=6&frames=1' \
 	    --save demo/overlay.png >/dev/null
 	@echo "look at demo/overlay.webm and demo/overlay.png"
 

@@ -13,9 +13,11 @@ shift || true
 mkdir -p "$out"
 export PYTHONPATH="$PWD:$PWD/models:$PWD/export:$PWD/benchmarks${PYTHONPATH:+:$PYTHONPATH}"
 
-folders=(tests/maskattn_edge/engines)
-"$python" -c 'import torch' 2>/dev/null && folders+=(tests/models/training)
-timeout 400 "$python" -m pytest -q -m gpu -p no:cacheprovider "${folders[@]}" \
+mapfile -t files < <(grep -rl --include='test_*.py' 'mark\.gpu' tests/maskattn_edge | sort)
+if "$python" -c 'import torch' 2>/dev/null; then
+  mapfile -t -O "${#files[@]}" files < <(grep -rl --include='test_*.py' 'mark\.gpu' tests/models | sort)
+fi
+timeout 400 "$python" -m pytest -q -m gpu -p no:cacheprovider "${files[@]}" \
   --junitxml "$out/tests.xml" | tee "$out/tests.txt"
 tests=${PIPESTATUS[0]}
 timeout 180 "$python" tools/gpu_engines.py "$@" > "$out/engines.json" 2> "$out/engines.err"

@@ -38,6 +38,7 @@ WAYS: dict[str, dict[str, bool]] = {
 """How a frame is run: as the product does it, with copies of image and labels, without a graph."""
 
 TIMING = LatencySettings(warmup_frames=200, min_frames=2000, min_seconds=2.0)
+GPU_FRAMES = 500
 
 
 def measured(path: Path, cache: EngineCache) -> dict[str, Any]:
@@ -51,18 +52,26 @@ def measured(path: Path, cache: EngineCache) -> dict[str, Any]:
     for name, how in WAYS.items():
         with PlanEngine(file, engine.plan, **how) as opened:
             samples = time_frames(lambda e=opened: e.infer(image), TIMING)
+            opened.measure_gpu()  # after the times: marks on the stream take some of their own
+            gpu = [_gpu_ms(opened, image) for _ in range(GPU_FRAMES)]
             facts[name] = {
                 "device": opened.device,
                 "captured": opened.uses_graph,
                 "frames": len(samples),
                 **{f"p{q}_ms": round(float(np.percentile(samples, q)), 4) for q in (50, 90, 99)},
+                "gpu_p50_ms": round(float(np.median(gpu)), 4),
             }
     return facts
 
 
+def _gpu_ms(engine: PlanEngine, image: np.ndarray) -> float:
+    engine.infer(image)
+    return engine.gpu_ms or float("nan")
+
+
 HEADINGS = ("model", "precision", "build s", "layers", "graph p50 ms", "p90", "p99",
-            "with copies p50 ms", "enqueue p50 ms", "p99", "activations MB", "plan MB",
-            "labels equal, %")  # fmt: skip
+            "GPU p50 ms", "with copies p50 ms", "enqueue p50 ms", "p99", "activations MB",
+            "plan MB", "labels equal, %")  # fmt: skip
 
 
 def shown(results: list[dict[str, Any]]) -> str:
@@ -82,7 +91,7 @@ def _cells(result: dict[str, Any]) -> list[str]:
     if "error" in result:
         return [model, f"failed: {' '.join(str(result['error']).split())}".replace("|", "\\|")]
     side, graph, enqueue = result["sidecar"], result["graph"], result["enqueue"]
-    copies = result.get("copies")  # measured since 2026-11-23
+    copies = result.get("copies")  # older results have neither this nor the GPU's own time
     built = side["measured"]
     times = [
         graph["p50_ms"],
@@ -95,6 +104,7 @@ def _cells(result: dict[str, Any]) -> list[str]:
     return [
         model, side["precision"], f"{built['build_s']:.1f}", str(built["layers"]),
         f"{times[0]:.3f}{captured}", *(f"{value:.3f}" for value in times[1:3]),
+        f"{graph['gpu_p50_ms']:.3f}" if "gpu_p50_ms" in graph else "",
         f"{copies['p50_ms']:.3f}" if copies else "", *(f"{value:.3f}" for value in times[3:]),
         f"{built['activation_bytes'] / 1e6:.2f}", f"{side['plan_bytes'] / 1e6:.2f}",
         f"{100 * side['agreement']['labels']:.2f}",

@@ -71,7 +71,7 @@ def test_levels_and_candidates(tool, tmp_path, monkeypatch):
     models = [tmp_path / "s.fp16.onnx", tmp_path / "published.onnx"]
     tool.build(tmp_path, models, seconds=5.0, jobs=1)
     assert calls == [
-        ["build", str(models[0])], ["build", str(models[1]), "--opt-level", "0"],
+        ["build", str(models[0])], ["build", str(models[1]), *tool.PUBLISHED],
     ]  # fmt: skip
     builds = json.loads((tmp_path / "builds.json").read_text())
     assert [entry["model"] for entry in builds["engines"]] == ["s.fp16", "published"]
@@ -105,10 +105,10 @@ def test_the_table_has_every_figure(tool, tmp_path, make_report):
     (tmp_path / "builds.json").write_text(json.dumps(builds))
     rows = tool.table(tmp_path).rows
     assert rows[0] == (
-        "s/tensorrt", "fp16", "12.3", "30", "0.125", "0.75", "0.75", "0.75", "2.00", "1.50", "2.50",
-        "80.0", "complete; level 0; labels equal 99.91 % to ONNX Runtime on drawn scenes",
+        "s/tensorrt", "fp16", "12.3", "30", "0.125", "0.25", "0.25", "0.25", "0.75", "2.00", "1.50",
+        "2.50", "80.0", "complete; level 0; labels equal 99.91 % to ONNX Runtime on drawn scenes",
     )  # fmt: skip
-    assert rows[1][5:8] == ("2.50", "2.50", "not measured")  # p99.9 needs 1,000 frames
+    assert rows[1][5:8] == ("2.00", "2.00", "not measured")  # p99.9 needs 1,000 frames
     assert rows[1][2:4] == ("not measured",) * 2  # the engine of the same model is another's
     assert rows[2][-1] == "not run: not built in 5 s"
 
@@ -134,14 +134,15 @@ def test_the_script_goes_as_far_as_this_machine(tmp_path):
 def test_a_table_of_engines_from_its_json():
     engines = load("gpu_engines")
     times = {"p50_ms": 0.1, "p90_ms": 0.2, "p99_ms": 0.3, "captured": True}
+    more = {**times, "gpu_p50_ms": 0.05}
     results = [
         {"model": "a|b", "sidecar": SIDECAR, "graph": times, "enqueue": times},
         {"model": "c", "error": "it\nfailed"},
-        {"model": "d", "sidecar": SIDECAR, "graph": times, "copies": times, "enqueue": times},
+        {"model": "d", "sidecar": SIDECAR, "graph": more, "copies": more, "enqueue": more},
     ]
     lines = engines.shown(results).splitlines()
-    assert lines[2].startswith(r"| a\|b | fp16 | 12.3 | 30 | 0.100 | 0.200 | 0.300 |  | 0.100 |")
-    assert "| 0.100 | 0.200 | 0.300 | 0.100 | 0.100 | 0.300 |" in lines[4]
+    assert lines[2].startswith(r"| a\|b | fp16 | 12.3 | 30 | 0.100 | 0.200 | 0.300 |  |  | 0.100 |")
+    assert "| 0.100 | 0.200 | 0.300 | 0.050 | 0.100 | 0.100 | 0.300 |" in lines[4]
     assert lines[2].endswith("| 1.50 | 2.50 | 99.91 |")
     assert lines[3].startswith("| c | failed: it failed |")
     assert lines[-1] == "H100, driver 580, TensorRT 10.6.0"

@@ -17,6 +17,8 @@ from maskattn_edge.contract.errors import (
 )
 from maskattn_edge.contract.model_file import read_model_file
 from maskattn_edge.engines import open_engine
+from maskattn_edge.engines.openvino_split import split_convolutions
+from maskattn_edge.engines.samples import sample_images
 from maskattn_edge.latency import LatencySettings
 from maskattn_edge.pictures import decode_labels, decode_rgb
 from maskattn_export.exporter import export_checkpoint
@@ -120,6 +122,25 @@ def test_every_engine_gives_the_golden_answers(files, precision, backend):
             for golden in engine.spec.samples
         ]
     assert np.mean(same) > (0.9 if precision == "int8" else 0.98)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_openvino_splits_attention_without_a_trace(files, precision, monkeypatch):
+    pytest.importorskip("openvino")
+    images = sample_images(files[precision])
+    done = []
+
+    def counted(*given):
+        done.append(split_convolutions(*given))
+
+    monkeypatch.setattr("maskattn_edge.engines.openvino.split_convolutions", counted)
+    with open_engine(files[precision], backend="openvino", threads=1) as engine:
+        after = [engine.infer(image[None]).labels for image in images]
+    assert done == [2]
+    monkeypatch.setattr("maskattn_edge.engines.openvino.split_convolutions", lambda *_: 0)
+    with open_engine(files[precision], backend="openvino", threads=1) as engine:
+        before = [engine.infer(image[None]).labels for image in images]
+    np.testing.assert_array_equal(after, before)
 
 
 def test_int8_rounds_once_behind_a_relu(files):

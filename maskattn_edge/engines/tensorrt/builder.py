@@ -146,6 +146,8 @@ def _advise(reason: str) -> str:
             f"TensorRT ran out of memory ({reason}): close other programs, or give a smaller "
             "--workspace"
         )
+    if "find any implementation" in reason:  # of a node that wants more scratch memory, mostly
+        return f"TensorRT built no engine: {reason}; give a larger --workspace or --opt-level"
     return f"TensorRT built no engine: {reason}"
 
 

@@ -10,8 +10,8 @@ out=${1:-runs/maskattn-s-synthetic}
 edge() { python3 -m maskattn_edge "$@"; }
 
 edge data prepare synthetic "$out/synthetic" --images 16000 --seed 1 --clips 0
-edge train --data "$out/synthetic" --size s --attention masked \
-  --loss cross-entropy --epochs 60 --batch 128 --lr 5e-4 --cutmix 0 --seed 0 --out "$out"
+edge train --data "$out/synthetic" --size s --epochs 60 --batch 128 --lr 5e-4 --cutmix 0 --seed 0 \
+  --out "$out"
 edge export "$out/best.pt" --int8 --name maskattn-s-synthetic \
   --weights-licence Apache-2.0 --data-licence "Apache-2.0 (drawn by this project)"
 for file in best.pt best.fp32.onnx best.fp16.onnx best.int8.onnx; do

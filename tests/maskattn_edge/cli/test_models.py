@@ -23,7 +23,7 @@ def test_the_list(capsys):
 def test_the_card(capsys):
     assert app.run_command(["models", "show"]) == 0
     text = capsys.readouterr().out
-    assert "ONNX INT8        75.75       75.44     2.0\n" in text
+    assert "ONNX INT8        76.29       75.89     1.1\n" in text
     assert text.endswith("make it     sh models/zoo/maskattn-s-synthetic/train.sh FOLDER\n")
     assert app.run_command(["models", "show", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["card"]["name"] == "maskattn-s-synthetic"

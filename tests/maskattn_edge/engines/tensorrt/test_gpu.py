@@ -234,14 +234,15 @@ def test_after_a_full_device_all_is_well(shipped):
 
 LOST = """
 import sys
+from pathlib import Path
 import numpy as np
 from cuda.bindings import driver
 from maskattn_edge.contract.errors import EngineError
 from maskattn_edge.contract.model_file import read_model_file
 from maskattn_edge.engines.tensorrt import PlanEngine
 
-file = read_model_file(sys.argv[1])
-engine = PlanEngine(file, open(sys.argv[2], "rb").read())
+file = read_model_file(Path(sys.argv[1]))
+engine = PlanEngine(file, Path(sys.argv[2]).read_bytes())
 image = np.zeros((1, 128, 128, 3), np.uint8)
 engine.infer(image)
 driver.cuDevicePrimaryCtxReset(driver.cuDeviceGet(0)[1])
