@@ -8,7 +8,9 @@ Source: onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from types import ModuleType
 from typing import Any
 
@@ -71,8 +73,8 @@ class OnnxRuntimeGpuEngine(Engine):
         if session.get_providers()[0] != self.provider:  # it falls back without an error
             raise EngineError(
                 f"ONNX Runtime cannot load its {self.provider}: a library that it needs is "
-                "missing or of another version (CUDA, cuDNN, TensorRT); see "
-                "onnxruntime.ai/docs/execution-providers"
+                "missing or of another version (CUDA, cuDNN, TensorRT): pip install "
+                "'onnxruntime-gpu[cuda,cudnn]', or see onnxruntime.ai/docs/execution-providers"
             )
         return session
 
@@ -126,7 +128,16 @@ def onnxruntime_with(provider: str, engine: str) -> ModuleType:
     if provider not in ort.get_available_providers():
         raise MissingDependencyError(
             f"the engine {engine} needs ONNX Runtime for GPUs, the installed one has no "
-            f"{provider}: pip uninstall onnxruntime, then pip install onnxruntime-gpu (on a "
-            "Jetson, NVIDIA's wheel)"
+            f"{provider}: pip uninstall onnxruntime, then pip install "
+            "'onnxruntime-gpu[cuda,cudnn]' (on a Jetson, NVIDIA's wheel)"
         )
+    _load_cuda(ort)
     return ort
+
+
+def _load_cuda(ort: ModuleType) -> None:
+    """Load CUDA and cuDNN from pip's packages, if they are there, where no provider looks."""
+    load = getattr(ort, "preload_dlls", None)
+    if load is not None:
+        with redirect_stdout(io.StringIO()):  # it prints what it missed; the provider says so too
+            load()
