@@ -37,6 +37,7 @@ PEAK_WINDOW = 9
 _VOTERS = 2  # cells on a side of a block that votes as one, which takes a quarter of the time
 _NO_PEAK = -30.0  # a logit that no threshold passes, finite in fp16
 _AREA_UNIT = 256.0  # cells: sums of one and of all of them are normal numbers in fp16
+_TIE = 2e-6  # a logit's float32 tells this much apart up to 16
 _FAR = 4.0  # more than any squared distance between points of the unit square
 
 
@@ -97,6 +98,7 @@ class Grouping(nn.Module):
 
     x: Tensor
     y: Tensor
+    later: Tensor
     thing: Tensor
     row: Tensor
     ascending_x: Tensor
@@ -124,6 +126,7 @@ class Grouping(nn.Module):
         thing[list(things)] = 1.0
         self._constant("x", across.flatten() / side)  # (N,) each, N = height * width
         self._constant("y", down.flatten() / side)
+        self._constant("later", (_TIE * torch.arange(height * width)).view(1, 1, height, width))
         self._constant("thing", thing)
         self._constant("row", torch.arange(ROWS).view(1, ROWS, 1))
         self._constant("ascending_x", torch.arange(1.0, scale * width + 1))
@@ -171,8 +174,13 @@ class Grouping(nn.Module):
         return F.avg_pool2d(part, _VOTERS).flatten(2) @ chances * self.thing
 
     def _peaks(self, centre: Tensor) -> tuple[Tensor, Tensor]:
-        """Logit and cell of the K highest peaks, (B, K) each; of lower ones there may be fewer."""
+        """Logit and cell of the K highest peaks, (B, K) each; of lower ones there may be fewer.
+
+        Half precision makes neighbours equal, and both would be peaks: one object, told as two. So
+        what comes later is a little higher, which takes float32, in half-precision files as well.
+        """
         window = self.peak_window
+        centre = centre.float() + self.later
         highest = F.max_pool2d(centre, window, stride=1, padding=window // 2)
         peaks = torch.where(centre == highest, centre, _NO_PEAK).flatten(1)
         peak, place = peaks.topk(ROWS)

@@ -210,6 +210,26 @@ def test_int8_leaves_the_last_layer_and_the_grouping_in_floating_point(files):
     assert set(kept) == {"object_head.Conv", "grouping"}
 
 
+def test_the_fp16_file_looks_for_peaks_in_single_precision(files):
+    model = onnx.shape_inference.infer_shapes(onnx.load_from_string(files["fp16"].data))
+    types = {info.name: info.type.tensor_type.elem_type for info in model.graph.value_info}
+    peaks = {layer.name for layer in files["fp16"].spec.precision.kept}
+    nodes = [node for node in model.graph.node if node.name in peaks]
+    assert [node.op_type for node in nodes] == [
+        "Add",
+        "MaxPool",
+        "Equal",
+        "Where",
+        "Reshape",
+        "TopK",
+    ]
+    for node in nodes:
+        assert types[node.output[0]] in (onnx.TensorProto.FLOAT, onnx.TensorProto.BOOL), node.name
+    made_by = {output: node for node in model.graph.node for output in node.output}
+    between = [made_by[name] for node in nodes[1:] for name in node.input if name in made_by]
+    assert not [node.name for node in between if node.op_type == "Cast"]
+
+
 def test_golden_answers_hold_the_objects(files, objects_path):
     network = load_checkpoint(objects_path).build()
     for golden in files["fp32"].spec.samples:

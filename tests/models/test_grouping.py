@@ -40,6 +40,9 @@ def random_maps(seed, *, classes=CLASSES):
 def reference(logits, centre, offset):
     """The same by loops over cells, in double precision."""
     label = enlarged(logits).argmax(0)
+    centre = centre + np.float32(2e-6) * np.arange(HEIGHT * WIDTH, dtype=np.float32).reshape(
+        1, HEIGHT, WIDTH
+    )
     peaks, reach = [], PEAK_WINDOW // 2
     for y in range(HEIGHT):
         for x in range(WIDTH):
@@ -135,6 +138,17 @@ def test_an_objects_cells_take_the_class_that_most_of_them_have():
     assert kinds[0] == 1
     assert (labels[instances == 1] == 1).all()
     assert (instances == 1).sum() == 4 * 16
+
+
+def test_neighbours_that_are_equally_high_are_one_centre():
+    logits = np.zeros((CLASSES, HEIGHT, WIDTH), np.float32)
+    logits[3, 4:8, 4:10] = 4
+    centre = np.full((1, HEIGHT, WIDTH), -6, np.float32)
+    centre[0, 5:7, 6:8] = 3
+    offset = np.zeros((2, HEIGHT, WIDTH), np.float32)
+    labels, instances, _, scores, _ = group(logits, centre, offset)
+    assert (scores > 0).sum() == 1
+    np.testing.assert_array_equal(instances == 1, labels == 3)
 
 
 def test_without_a_centre_things_keep_their_class_and_belong_to_no_object():
