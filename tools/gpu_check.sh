@@ -13,10 +13,9 @@ shift || true
 mkdir -p "$out"
 export PYTHONPATH="$PWD:$PWD/models:$PWD/export:$PWD/benchmarks${PYTHONPATH:+:$PYTHONPATH}"
 
-mapfile -t files < <(grep -rl --include='test_*.py' 'mark\.gpu' tests/maskattn_edge | sort)
-if "$python" -c 'import torch' 2>/dev/null; then
-  mapfile -t -O "${#files[@]}" files < <(grep -rl --include='test_*.py' 'mark\.gpu' tests/models | sort)
-fi
+folders=(tests/maskattn_edge)
+"$python" -c 'import torch' 2>/dev/null && folders+=(tests/models)
+mapfile -t files < <(grep -rl --include='test_*.py' 'mark\.gpu' "${folders[@]}" | sort)
 timeout 400 "$python" -m pytest -q -m gpu -p no:cacheprovider "${files[@]}" \
   --junitxml "$out/tests.xml" | tee "$out/tests.txt"
 tests=${PIPESTATUS[0]}

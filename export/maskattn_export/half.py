@@ -79,24 +79,16 @@ def _target(cast: onnx.NodeProto) -> int:
 
 def fp16_spec(model: onnx.ModelProto) -> PrecisionSpec:
     """What the fp16 file of that fp32 graph says of its precision."""
-    peaks = set(_search_for_peaks(model))
+    reasons = dict.fromkeys(_search_for_peaks(model), PEAKS_REASON)
+    reasons |= {n.name: KEPT_REASON for n in model.graph.node if n.op_type == KEPT_OPERATOR}
     return PrecisionSpec(
         name="fp16",
         kept=tuple(
-            KeptLayer(name=name, reason=PEAKS_REASON if name in peaks else KEPT_REASON)
-            for name in kept_in_fp32(model)
+            KeptLayer(name=node.name, reason=reasons[node.name])
+            for node in model.graph.node
+            if node.name in reasons
         ),
     )
-
-
-def kept_in_fp32(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that `to_fp16` leaves in fp32, in the graph's order."""
-    peaks = set(_search_for_peaks(model))
-    return [
-        node.name
-        for node in model.graph.node
-        if node.op_type == KEPT_OPERATOR or node.name in peaks
-    ]
 
 
 def _search_for_peaks(model: onnx.ModelProto) -> list[str]:
