@@ -19,7 +19,7 @@ mapfile -t files < <(grep -rl --include='test_*.py' 'mark\.gpu' "${folders[@]}" 
 timeout 400 "$python" -m pytest -q -m gpu -p no:cacheprovider "${files[@]}" \
   --junitxml "$out/tests.xml" | tee "$out/tests.txt"
 tests=${PIPESTATUS[0]}
-timeout 180 "$python" tools/gpu_engines.py "$@" > "$out/engines.json" 2> "$out/engines.err"
+timeout 300 "$python" tools/gpu_engines.py "$@" > "$out/engines.json" 2> "$out/engines.err"
 engines=$?
 
 "$python" - "$out" "$tests" "$engines" <<'PY'

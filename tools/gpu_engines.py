@@ -1,26 +1,34 @@
 """Build the engines of model files on this GPU and time them; JSON on stdout.
 
-    python tools/gpu_engines.py [MODEL.onnx ...]      the shipped model if none is named
-    python tools/gpu_engines.py --show FILE.json      the table of such JSON, Markdown
+    python tools/gpu_engines.py [--cache DIR] [MODEL.onnx ...]
+    python tools/gpu_engines.py --show FILE.json      the table of such JSON, or of gpu-check.json
 
-Every frame goes from a uint8 image in host memory to its labels in host memory.
+The shipped model is taken if none is named. Engines are built anew, or taken from DIR, whose
+timings make builds shorter too. All are opened, then timed in turns. Every frame goes from a uint8
+image in host memory to its labels in host memory. The bare loop starts the same graph again and
+waits for it: no image, no answer.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from maskattn_benchmarks.candidate import model_names
 from maskattn_edge.contract.errors import MaskAttnError
-from maskattn_edge.contract.model_file import read_model_file
+from maskattn_edge.contract.model_file import ModelFile, read_model_file
 from maskattn_edge.engines.tensorrt import (
     BuildOptions,
+    CachedEngine,
     EngineCache,
     PlanEngine,
     build_engine,
@@ -37,31 +45,74 @@ WAYS: dict[str, dict[str, bool]] = {
 }
 """How a frame is run: as the product does it, with copies of image and labels, without a graph."""
 
-TIMING = LatencySettings(warmup_frames=200, min_frames=2000, min_seconds=2.0)
+ROUNDS = 4
+TURN = LatencySettings(warmup_frames=100, min_frames=500, min_seconds=0.5)
 GPU_FRAMES = 500
 
+Loop = Callable[[], object]
 
-def measured(path: Path, cache: EngineCache) -> dict[str, Any]:
-    """One model: its sidecar, and milliseconds of a frame with and without a graph."""
-    file = read_model_file(path)
-    engine = build_engine(file, BuildOptions(), cache, this_machine()).engine
-    image = np.zeros((1, file.spec.input.height, file.spec.input.width, 3), np.uint8)
-    facts: dict[str, Any] = {"model": path.name, "sidecar": msgspec.to_builtins(engine.sidecar)}
-    layers = plan_layer_times(engine.plan)
-    facts["layers"] = [{"name": one.name, "ms": round(one.frame_ms, 5)} for one in layers]
-    for name, how in WAYS.items():
-        with PlanEngine(file, engine.plan, **how) as opened:
-            samples = time_frames(lambda e=opened: e.infer(image), TIMING)
-            opened.measure_gpu()  # after the times: marks on the stream take some of their own
-            gpu = [_gpu_ms(opened, image) for _ in range(GPU_FRAMES)]
-            facts[name] = {
-                "device": opened.device,
-                "captured": opened.uses_graph,
-                "frames": len(samples),
-                **{f"p{q}_ms": round(float(np.percentile(samples, q)), 4) for q in (50, 90, 99)},
-                "gpu_p50_ms": round(float(np.median(gpu)), 4),
+
+def measured(built: dict[str, tuple[ModelFile, CachedEngine]]) -> list[dict[str, Any]]:
+    """Per model its sidecar, its layers, and milliseconds of a frame in each way."""
+    with ExitStack() as opened:
+        engines = {
+            (name, way): opened.enter_context(PlanEngine(file, engine.plan, **how))
+            for name, (file, engine) in built.items()
+            for way, how in WAYS.items()
+        }
+        times = in_turns({key: loops(engine) for key, engine in engines.items()})
+        return [
+            {
+                "model": name,
+                "sidecar": msgspec.to_builtins(engine.sidecar),
+                "layers": [
+                    {"name": layer.name, "ms": round(layer.frame_ms, 5)}
+                    for layer in plan_layer_times(engine.plan)
+                ],
+                **{way: facts(engines[name, way], times[name, way]) for way in WAYS},
             }
-    return facts
+            for name, (_, engine) in built.items()
+        ]
+
+
+def loops(engine: PlanEngine) -> dict[str, Loop]:
+    """A frame as users run it, and one of the bare loop."""
+    size = engine.spec.input
+    image = np.zeros((1, size.height, size.width, 3), np.uint8)
+    return {"infer": lambda: engine.infer(image), "bare": engine.replay}
+
+
+def in_turns(all_loops: dict[Any, dict[str, Loop]]) -> dict[Any, dict[str, np.ndarray]]:
+    """Milliseconds of every frame of every loop: a GPU's clocks do not favour one of them."""
+    turns: dict[Any, dict[str, list[np.ndarray]]] = {
+        key: {name: [] for name in named} for key, named in all_loops.items()
+    }
+    for _ in range(ROUNDS):
+        for key, named in all_loops.items():
+            for name, loop in named.items():
+                turns[key][name].append(time_frames(loop, TURN))
+    return {
+        key: {name: np.concatenate(parts) for name, parts in named.items()}
+        for key, named in turns.items()
+    }
+
+
+def facts(engine: PlanEngine, times: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What one way of running an engine took."""
+    engine.measure_gpu()  # after the times: marks on the stream take some of their own
+    image = np.zeros((1, engine.spec.input.height, engine.spec.input.width, 3), np.uint8)
+    gpu = [_gpu_ms(engine, image) for _ in range(GPU_FRAMES)]
+    return {
+        "device": engine.device,
+        "captured": engine.uses_graph,
+        "frames": len(times["infer"]),
+        **{
+            f"p{rank}_ms": round(float(np.percentile(times["infer"], rank)), 4)
+            for rank in (50, 90, 99, 99.9)
+        },
+        "bare_p50_ms": round(float(np.median(times["bare"])), 4),
+        "gpu_p50_ms": round(float(np.median(gpu)), 4),
+    }
 
 
 def _gpu_ms(engine: PlanEngine, image: np.ndarray) -> float:
@@ -69,9 +120,9 @@ def _gpu_ms(engine: PlanEngine, image: np.ndarray) -> float:
     return engine.gpu_ms or float("nan")
 
 
-HEADINGS = ("model", "precision", "build s", "layers", "graph p50 ms", "p90", "p99",
-            "GPU p50 ms", "with copies p50 ms", "enqueue p50 ms", "p99", "activations MB",
-            "plan MB", "labels equal, %")  # fmt: skip
+HEADINGS = ("model", "precision", "build s", "layers", "graph p50 ms", "p90", "p99", "p99.9",
+            "bare loop p50 ms", "infer / bare", "GPU p50 ms", "with copies p50 ms",
+            "enqueue p50 ms", "p99", "activations MB", "plan MB", "labels equal, %")  # fmt: skip
 
 
 def shown(results: list[dict[str, Any]]) -> str:
@@ -91,41 +142,54 @@ def _cells(result: dict[str, Any]) -> list[str]:
     if "error" in result:
         return [model, f"failed: {' '.join(str(result['error']).split())}".replace("|", "\\|")]
     side, graph, enqueue = result["sidecar"], result["graph"], result["enqueue"]
-    copies = result.get("copies")  # older results have neither this nor the GPU's own time
-    built = side["measured"]
-    times = [
-        graph["p50_ms"],
-        graph["p90_ms"],
-        graph["p99_ms"],
-        enqueue["p50_ms"],
-        enqueue["p99_ms"],
-    ]
+    built, bare = side["measured"], graph.get("bare_p50_ms")
     captured = "" if graph["captured"] else " (no graph)"
     return [
         model, side["precision"], f"{built['build_s']:.1f}", str(built["layers"]),
-        f"{times[0]:.3f}{captured}", *(f"{value:.3f}" for value in times[1:3]),
-        f"{graph['gpu_p50_ms']:.3f}" if "gpu_p50_ms" in graph else "",
-        f"{copies['p50_ms']:.3f}" if copies else "", *(f"{value:.3f}" for value in times[3:]),
+        f"{graph['p50_ms']:.3f}{captured}",
+        *(_ms(graph, key) for key in ("p90_ms", "p99_ms", "p99.9_ms", "bare_p50_ms")),
+        f"{graph['p50_ms'] / bare:.2f}" if bare else "",
+        _ms(graph, "gpu_p50_ms"), _ms(result.get("copies", {}), "p50_ms"),
+        _ms(enqueue, "p50_ms"), _ms(enqueue, "p99_ms"),
         f"{built['activation_bytes'] / 1e6:.2f}", f"{side['plan_bytes'] / 1e6:.2f}",
         f"{100 * side['agreement']['labels']:.2f}",
     ]  # fmt: skip
 
 
+def _ms(times: dict[str, Any], key: str) -> str:
+    """Nothing for what older results do not have."""
+    return f"{times[key]:.3f}" if key in times else ""
+
+
 def main() -> int:
     """Every model in turn; one that fails is named with its reason."""
-    if sys.argv[1:2] == ["--show"]:
-        print(shown(json.loads(Path(sys.argv[2]).read_text())))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--show", type=Path, metavar="FILE", help="print the table of such JSON")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="of engines and timings")
+    parser.add_argument("models", nargs="*", type=Path, default=[default_model()])
+    chosen = parser.parse_args()
+    if chosen.show is not None:
+        found = json.loads(chosen.show.read_text())
+        print(shown(found["engines"] if isinstance(found, dict) else found))
         return 0
-    results: list[dict[str, Any]] = []
+    built: dict[str, tuple[ModelFile, CachedEngine]] = {}
+    failed: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for path in [Path(name) for name in sys.argv[1:]] or [default_model()]:
+        cache = EngineCache(chosen.cache or Path(folder))
+        for path, name in zip(chosen.models, model_names(chosen.models), strict=True):
             try:
-                results.append(measured(path, EngineCache(Path(folder))))
+                file = read_model_file(path)
+                built[name] = file, build_engine(file, BuildOptions(), cache, this_machine()).engine
             except MaskAttnError as error:
-                results.append({"model": path.name, "error": str(error)})
-    json.dump(results, sys.stdout, indent=2)
+                failed.append({"model": name, "error": str(error)})
+        try:
+            results = measured(built)
+        except MaskAttnError as error:
+            failed.append({"model": ", ".join(built), "error": str(error)})
+            results = []
+    json.dump(results + failed, sys.stdout, indent=2)
     print()
-    return 1 if any("error" in result for result in results) else 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

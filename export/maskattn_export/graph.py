@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from maskattn_edge.contract.errors import EngineVerificationError
 from maskattn_edge.contract.spec import InputSpec
 from maskattn_export.fold import fold_batch_norm
+from maskattn_export.normalization import fold_division, subtract_before_transpose
 from maskattn_models.answers import Answer, answers
 from maskattn_models.grouping import Objects
 from maskattn_models.network import Deployed, SegmentationNetwork
@@ -53,6 +54,7 @@ def to_onnx(network: SegmentationNetwork, size: InputSpec) -> onnx.ModelProto:
     assert program is not None
     model = clean(program.model_proto)
     fold_division(model.graph)
+    subtract_before_transpose(model.graph, size.width)
     return model
 
 
@@ -96,30 +98,6 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _outputs(deployed: Deployed) -> tuple[str, ...]:
     return ("labels",) if deployed.grouping is None else Objects._fields
-
-
-def fold_division(graph: onnx.GraphProto) -> None:
-    """Divide the first convolution's weights instead of the image: a layer less, in place.
-
-    Exact up to rounding, because zero padding stays zero. (The mean cannot move in the same way:
-    the padding would have to be the mean.) A graph of another form is left as it is.
-    """
-    initializers = {tensor.name: tensor for tensor in graph.initializer}
-    for division in [node for node in graph.node if node.op_type == "Div"]:
-        users = [node for node in graph.node if division.output[0] in node.input]
-        divisor = initializers.get(division.input[1])
-        if len(users) != 1 or users[0].op_type != "Conv" or divisor is None:
-            continue
-        weights = initializers[users[0].input[1]]
-        values = onnx.numpy_helper.to_array(weights)
-        scale = onnx.numpy_helper.to_array(divisor)
-        if scale.shape != (1, values.shape[1], 1, 1):
-            continue
-        folded = (values / scale).astype(values.dtype)
-        weights.CopyFrom(onnx.numpy_helper.from_array(folded, weights.name))
-        users[0].input[0] = division.input[0]
-        graph.node.remove(division)
-        graph.initializer.remove(divisor)
 
 
 def _place(node: onnx.NodeProto) -> str:

@@ -25,6 +25,7 @@ class Engine(Closing, ABC):
 
     def __init__(self, file: ModelFile) -> None:
         self.file = file
+        self._image_shape = (1, file.spec.input.height, file.spec.input.width, 3)
 
     @property
     def spec(self) -> ModelSpec:
@@ -60,13 +61,12 @@ class Engine(Closing, ABC):
             ContractError: the image has another shape or dtype.
             EngineError: the back end fails.
         """
-        expected = (1, self.spec.input.height, self.spec.input.width, 3)
-        if image_nhwc.shape != expected or image_nhwc.dtype != np.uint8:
+        if image_nhwc.shape != self._image_shape or image_nhwc.dtype != np.uint8:
             raise ContractError(
-                f"{self.file.path.name} takes {expected} uint8, got {image_nhwc.shape} of "
-                f"{image_nhwc.dtype}"
+                f"{self.file.path.name} takes {self._image_shape} uint8, got {image_nhwc.shape} "
+                f"of {image_nhwc.dtype}"
             )
-        return _segmentation(self._run(image_nhwc), self.spec)
+        return _segmentation(self._run(image_nhwc), self.file.spec)
 
     @abstractmethod
     def _run(self, image_nhwc: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:

@@ -1,7 +1,13 @@
-"""ONNX Runtime with its CUDA provider: for a GPU without TensorRT."""
+"""ONNX Runtime with its CUDA provider: for a GPU without TensorRT.
+
+It does not take INT8 files: the provider has no INT8 convolutions and leaves enlarging to the CPU.
+With ONNX Runtime 1.31 on an H100 (2026-11-24) `s` INT8 took 1.8 ms where fp16 took 0.29, and
+81 to 93 % of its labels were those of the same file on the CPU; of fp16's, 99.98 % were.
+"""
 
 from __future__ import annotations
 
+from maskattn_edge.contract.errors import EngineError
 from maskattn_edge.contract.model_file import ModelFile
 from maskattn_edge.engines.ort_gpu import CUDA, OnnxRuntimeGpuEngine
 
@@ -14,7 +20,8 @@ class OnnxRuntimeCudaEngine(OnnxRuntimeGpuEngine):
         threads: CPU threads; the GPU has no use for them.
 
     Raises:
-        EngineError, MissingDependencyError, ModelFileError: as `OnnxRuntimeGpuEngine`.
+        EngineError: the file is an INT8 one; or as `OnnxRuntimeGpuEngine`.
+        MissingDependencyError, ModelFileError: as `OnnxRuntimeGpuEngine`.
     """
 
     name = "onnxruntime-cuda"
@@ -22,4 +29,9 @@ class OnnxRuntimeCudaEngine(OnnxRuntimeGpuEngine):
 
     def __init__(self, file: ModelFile, *, threads: int | None = None) -> None:
         super().__init__(file)
+        if file.spec.precision.name == "int8":
+            raise EngineError(
+                f"{file.path.name}: {self.name} answers otherwise than an INT8 file should: take "
+                "the fp16 file, or the engine tensorrt or openvino"
+            )
         self._open(CUDA[1], {"enable_cuda_graph": "1"})

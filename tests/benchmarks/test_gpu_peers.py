@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from maskattn_benchmarks.results import Energy, Figure, Run, write_results
+from maskattn_edge.contract.model_file import read_model_file
+from maskattn_edge.latency import LatencySettings
 from maskattn_edge.models import default_model
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -134,16 +137,68 @@ def test_the_script_goes_as_far_as_this_machine(tmp_path):
 def test_a_table_of_engines_from_its_json():
     engines = load("gpu_engines")
     times = {"p50_ms": 0.1, "p90_ms": 0.2, "p99_ms": 0.3, "captured": True}
-    more = {**times, "gpu_p50_ms": 0.05}
+    more = {**times, "p99.9_ms": 0.4, "bare_p50_ms": 0.08, "gpu_p50_ms": 0.05}
     results = [
         {"model": "a|b", "sidecar": SIDECAR, "graph": times, "enqueue": times},
         {"model": "c", "error": "it\nfailed"},
         {"model": "d", "sidecar": SIDECAR, "graph": more, "copies": more, "enqueue": more},
     ]
     lines = engines.shown(results).splitlines()
-    assert lines[2].startswith(r"| a\|b | fp16 | 12.3 | 30 | 0.100 | 0.200 | 0.300 |  |  | 0.100 |")
-    assert "| 0.100 | 0.200 | 0.300 | 0.050 | 0.100 | 0.100 | 0.300 |" in lines[4]
+    assert lines[2].startswith(
+        r"| a\|b | fp16 | 12.3 | 30 | 0.100 | 0.200 | 0.300 |  |  |  |  |  | 0.100 |"
+    )
+    assert "| 0.300 | 0.400 | 0.080 | 1.25 | 0.050 | 0.100 | 0.100 | 0.300 |" in lines[4]
     assert lines[2].endswith("| 1.50 | 2.50 | 99.91 |")
     assert lines[3].startswith("| c | failed: it failed |")
     assert lines[-1] == "H100, driver 580, TensorRT 10.6.0"
     assert len({line.replace(r"\|", "").count("|") for line in lines[:5]}) == 1
+
+
+class FakePlanEngine:
+    """An engine that counts its frames and takes no time."""
+
+    def __init__(self, file, plan, **how):
+        self.spec, self.plan, self.how, self.frames, self.replayed = file.spec, plan, how, 0, 0
+        self.device, self.uses_graph, self.gpu_ms = "H100", how.get("graph", True), None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.spec = None  # whoever uses it afterwards fails
+
+    def infer(self, image):
+        assert image.shape == (1, self.spec.input.height, self.spec.input.width, 3)
+        self.frames += 1
+
+    def replay(self):
+        self.replayed += 1
+
+    def measure_gpu(self):
+        self.gpu_ms = 0.125
+
+
+def test_engines_are_timed_in_turns(monkeypatch):
+    tool = load("gpu_engines")
+    made = []
+    monkeypatch.setattr(
+        tool, "PlanEngine", lambda *a, **how: made.append(FakePlanEngine(*a, **how)) or made[-1]
+    )
+    layer = SimpleNamespace(name="stem", frame_ms=0.0123456)
+    monkeypatch.setattr(tool, "plan_layer_times", lambda plan: [layer])
+    quick = LatencySettings(warmup_frames=1, min_frames=3, min_seconds=0)
+    monkeypatch.setattr(tool, "TURN", quick)
+    file = read_model_file(default_model())
+    engine = SimpleNamespace(plan=b"plan", sidecar={"precision": "int8"})
+    first, second = tool.measured({"a": (file, engine), "b": (file, engine)})
+    assert (first["model"], second["model"]) == ("a", "b")
+    assert first["layers"] == [{"name": "stem", "ms": 0.01235}]
+    assert [one.how for one in made] == [{}, {"in_place": False}, {"graph": False}] * 2
+    assert {one.frames for one in made} == {4 * (1 + 3) + 500}
+    assert {one.replayed for one in made} == {4 * (1 + 3)}
+    graph = first["graph"]
+    assert graph["frames"] == 12
+    assert graph["captured"]
+    assert not first["enqueue"]["captured"]
+    assert graph["gpu_p50_ms"] == 0.125
+    assert graph["p50_ms"] <= graph["p99.9_ms"]

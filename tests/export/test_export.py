@@ -22,7 +22,8 @@ from maskattn_edge.engines.samples import sample_images
 from maskattn_edge.latency import LatencySettings
 from maskattn_edge.pictures import decode_labels, decode_rgb
 from maskattn_export.exporter import export_checkpoint
-from maskattn_export.graph import fold_division, run_torch
+from maskattn_export.graph import run_torch
+from maskattn_export.normalization import fold_division, subtract_before_transpose
 from maskattn_export.settings import ExportSettings
 from maskattn_models.checkpoint import Samples, save_checkpoint
 
@@ -164,6 +165,43 @@ def test_a_division_without_a_convolution_stays():
     )
     fold_division(model.graph)
     assert [node.op_type for node in model.graph.node] == ["Div"]
+
+
+def front(shape):
+    return onnx.parser.parse_model(
+        f"""<ir_version: 9, opset_import: ["": 18]>
+        g (float[1, 2, 4, 3] x) => (float[1, 3, 2, 4] y)
+        <float{shape} mean = {{1, 2, 4}}> {{
+            t = Transpose<perm = [0, 3, 1, 2]>(x)
+            s = Sub(t, mean)
+            y = Relu(s)
+        }}"""
+    )
+
+
+def test_the_mean_goes_while_channels_are_last():
+    model = front([1, 3, 1, 1])
+    image = np.random.default_rng(0).normal(0, 5, (1, 2, 4, 3)).astype(np.float32)
+    before = onnx.reference.ReferenceEvaluator(model).run(None, {"x": image})[0]
+    subtract_before_transpose(model.graph, 4)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Sub", "Transpose", "Relu"]
+    assert onnx.numpy_helper.to_array(model.graph.initializer[0]).shape == (1, 1, 4, 3)
+    after = onnx.reference.ReferenceEvaluator(model).run(None, {"x": image})[0]
+    np.testing.assert_array_equal(after, before)
+
+
+def test_another_difference_stays_where_it_is():
+    model = front([3, 1, 1])
+    subtract_before_transpose(model.graph, 4)
+    assert [node.op_type for node in model.graph.node] == ["Transpose", "Sub", "Relu"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_exported_files_do_so(files, precision):
+    model = onnx.load_from_string(files[precision].data)
+    kinds = [node.op_type for node in model.graph.node if node.op_type in ("Sub", "Transpose")]
+    assert kinds[:2] == ["Sub", "Transpose"]
 
 
 def without_samples(checkpoint, tmp_path, **changes):

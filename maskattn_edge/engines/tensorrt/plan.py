@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import ModuleType
@@ -70,6 +71,7 @@ class LoadedPlan:
         self._in_place = in_place
         self._owner = threading.get_ident()
         self._graph: Graph | None = None
+        self._replay: Callable[[], None] | None = None
         self.graph_refused: str | None = None
         self._events: tuple[Any, Any] | None = None
         self.gpu_ms: float | None = None
@@ -84,6 +86,8 @@ class LoadedPlan:
                 self._bind(self._engine.get_tensor_name(index), held)
                 for index in range(self._engine.num_io_tensors)
             ]
+            self._inputs = [tensor.array for tensor in self._tensors if tensor.is_input]
+            self._outputs = [(t.name, t.array) for t in self._tensors if not t.is_input]
             self._settle(graph=graph, dla=dla, held=held)
             self._held = held.pop_all()
 
@@ -107,22 +111,34 @@ class LoadedPlan:
             raise EngineError(
                 "a TensorRT engine belongs to the thread that opened it: open one per thread"
             )
+        for array in self._inputs:
+            np.copyto(array, image_nhwc)
+        if self._events is None:
+            self.replay()
+        else:
+            self.gpu_ms = self._timed(*self._events)
+        return {name: array.copy() for name, array in self._outputs}
+
+    def replay(self) -> None:
+        """One frame of what lies in the input, to the end of the device's work; no answer."""
+        if self._replay is not None:
+            self._replay()
+        else:
+            self._cuda.make_current()
+            self._enqueue()
+            self._cuda.wait(self._stream)
+
+    def _timed(self, before: Any, after: Any) -> float:  # noqa: ANN401
+        """One frame between two marks; the GPU's milliseconds from one to the other."""
         self._cuda.make_current()
-        for tensor in self._tensors:
-            if tensor.is_input:
-                np.copyto(tensor.array, image_nhwc)
-        if self._events is not None:
-            self._cuda.record(self._events[0], self._stream)
+        self._cuda.record(before, self._stream)
         if self._graph is not None:
             self._cuda.launch(self._graph, self._stream)
         else:
             self._enqueue()
-        if self._events is not None:
-            self._cuda.record(self._events[1], self._stream)
+        self._cuda.record(after, self._stream)
         self._cuda.wait(self._stream)
-        if self._events is not None:
-            self.gpu_ms = self._cuda.elapsed_ms(*self._events)
-        return {t.name: t.array.copy() for t in self._tensors if not t.is_input}
+        return self._cuda.elapsed_ms(before, after)
 
     def measure_gpu(self) -> None:
         """Fill `gpu_ms` from now on: the GPU's own time of a frame, both copies included."""
@@ -150,8 +166,8 @@ class LoadedPlan:
     def close(self) -> None:
         """Give everything back."""
         self._cuda.make_current()
-        self._graph = None
-        self._tensors = []
+        self._graph = self._replay = None
+        self._tensors, self._inputs, self._outputs = [], [], []
         self._context = self._engine = None
         self._held.close()
 
@@ -187,7 +203,10 @@ class LoadedPlan:
         if min(shape, default=1) < 1:
             raise EngineError(f"the plan leaves the shape of {name} open, {shape}: build it again")
         size = int(np.prod(shape)) * dtype.itemsize
-        buffer = self._cuda.allocate_host(size)
+        is_input = self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT
+        # Where CPU and GPU share memory there is no bus, and the GPU too would miss the caches.
+        only_written = is_input and not self._cuda.integrated
+        buffer = self._cuda.allocate_host(size, only_written=only_written)
         held.callback(self._cuda.free_host, buffer)
         device, copied = buffer.device, not self._uses_in_place(size)
         if copied:
@@ -195,10 +214,9 @@ class LoadedPlan:
             held.callback(self._cuda.free, device)
         if not self._context.set_tensor_address(name, device):
             raise EngineError(f"TensorRT refuses the memory for {name}")
-        mode = self._engine.get_tensor_mode(name)
         return _Tensor(
             name=name,
-            is_input=mode == self._trt.TensorIOMode.INPUT,
+            is_input=is_input,
             array=buffer.array.view(dtype).reshape(shape),
             buffer=buffer,
             device=device,
@@ -222,6 +240,7 @@ class LoadedPlan:
             try:
                 self._graph = self._cuda.capture(self._stream, self._enqueue)
                 held.callback(self._cuda.destroy_graph, self._graph)
+                self._replay = self._cuda.replayer(self._graph, self._stream)
             except EngineError as error:
                 self.graph_refused = str(error)
 

@@ -50,6 +50,7 @@ class FakeDriver:
         self.open = []  # what must be given back
         self.calls = []
         self.recorded = {}  # event -> calls before it
+        self.host_flags = []
         self.most_bytes = 1 << 40
 
     def __getattr__(self, name):
@@ -102,6 +103,7 @@ class FakeDriver:
         return (Status.CUDA_SUCCESS,)
 
     def do_cuMemHostAlloc(self, size, flags):
+        self.host_flags.append(flags)
         return self.do_cuMemAlloc(size)
 
     def do_cuMemFreeHost(self, address):

@@ -241,15 +241,21 @@ from maskattn_edge.contract.errors import EngineError
 from maskattn_edge.contract.model_file import read_model_file
 from maskattn_edge.engines.tensorrt import PlanEngine
 
+TRAP = b".version 7.0\\n.target sm_70\\n.address_size 64\\n.visible .entry lost() { trap; }\\0"
+
 file = read_model_file(Path(sys.argv[1]))
 engine = PlanEngine(file, Path(sys.argv[2]).read_bytes())
 image = np.zeros((1, 128, 128, 3), np.uint8)
 engine.infer(image)
-driver.cuDevicePrimaryCtxReset(driver.cuDeviceGet(0)[1])
-try:
-    engine.infer(image)
-except EngineError as error:
-    print("refused:", error, flush=True)
+module = driver.cuModuleLoadData(TRAP)[1]
+kernel = driver.cuModuleGetFunction(module, b"lost")[1]
+driver.cuLaunchKernel(kernel, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
+print(driver.cuCtxSynchronize()[0].name, flush=True)
+for _ in range(2):
+    try:
+        engine.infer(image)
+    except EngineError as error:
+        print("refused:", error, flush=True)
 import os
 os._exit(0)  # what a robot's supervisor does with a process whose GPU is gone: it starts another
 """
@@ -266,7 +272,11 @@ def test_a_lost_context_is_an_error_and_harms_nobody_else(shipped, cli_environme
             text=True,
             timeout=120,
         )
-        assert done.stdout.startswith("refused: CUDA's "), done.stdout + done.stderr
+        lost, *refused = done.stdout.splitlines()
+        assert lost == "CUDA_ERROR_LAUNCH_FAILED", done.stdout + done.stderr
+        assert len(refused) == 2, done.stdout + done.stderr
+        assert all(line.startswith("refused: CUDA's ") for line in refused)
+        assert all(line.endswith("failed: CUDA_ERROR_LAUNCH_FAILED") for line in refused)
         np.testing.assert_array_equal(engine.infer(images_of(file, 1)[0]).labels, before)
 
 

@@ -1,5 +1,6 @@
 """Frames through a loaded plan: graph or not, zero-copy or not, and everything given back."""
 
+import enum
 import threading
 
 import numpy as np
@@ -10,7 +11,7 @@ from maskattn_edge.engines import open_engine
 from maskattn_edge.engines.tensorrt import BuildOptions, EngineCache, build_engine
 from maskattn_edge.engines.tensorrt import plan as plan_module
 from maskattn_edge.engines.tensorrt.activations import ACTIVATIONS, SharedActivations
-from maskattn_edge.engines.tensorrt.cuda import Cuda
+from maskattn_edge.engines.tensorrt.cuda import Cuda, Graph
 from maskattn_edge.engines.tensorrt.plan import LoadedPlan
 
 IMAGE = np.arange(18, dtype=np.uint8).reshape(1, 2, 3, 3)
@@ -62,6 +63,29 @@ def test_small_tensors_are_used_in_place_where_the_device_can(
     plan.close()
 
 
+@pytest.mark.parametrize(("integrated", "image", "labels"), [(False, 6, 2), (True, 2, 2)])
+def test_only_the_image_stays_out_of_the_hosts_caches(
+    make_driver, make_tensorrt, integrated, image, labels
+):
+    driver = make_driver(integrated=integrated)
+    plan = load(driver, make_tensorrt)
+    assert driver.host_flags == [image, labels]  # 2: mapped, 4: write-combined
+    plan.close()
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_a_replay_runs_the_last_image_again(make_driver, make_tensorrt, graph):
+    driver = make_driver()
+    plan = load(driver, make_tensorrt, graph=graph)
+    plan.run(IMAGE)
+    driver.calls.clear()
+    plan.replay()
+    launches = ["cuGraphLaunch"] * graph
+    assert driver.calls == ["cuCtxSetCurrent", *launches, "cuStreamSynchronize"]
+    np.testing.assert_array_equal(plan.run(IMAGE + 1)["labels"], IMAGE[..., 0] + 2)
+    plan.close()
+
+
 @pytest.mark.parametrize(("graph", "between"), [(True, 2), (False, 1)])
 def test_the_gpus_own_time_lies_around_the_frame(make_driver, make_tensorrt, graph, between):
     driver = make_driver()
@@ -100,6 +124,16 @@ def test_a_dla_is_not_captured(make_driver, make_tensorrt):
     assert not plan.uses_graph
     assert "DLA" in plan.graph_refused
     plan.close()
+
+
+@pytest.mark.parametrize("name", ["cuCtxSetCurrent", "cuGraphLaunch", "cuStreamSynchronize"])
+def test_a_replay_says_what_failed(make_driver, make_tensorrt, name):
+    driver = make_driver()
+    status = enum.IntEnum("Status", {"CUDA_ERROR_OUT_OF_MEMORY": 2})(2)
+    setattr(driver, name, lambda *_: (status,))
+    replay = Cuda(driver).replayer(Graph([], []), 7)
+    with pytest.raises(EngineError, match=f"^CUDA's {name} failed: CUDA_ERROR_OUT_OF_MEMORY$"):
+        replay()
 
 
 def test_work_that_fails_within_a_capture_ends_it(make_driver):
