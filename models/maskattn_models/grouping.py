@@ -38,7 +38,7 @@ _VOTERS = 2  # cells on a side of a block that votes as one, which takes a quart
 _NO_PEAK = -30.0  # a logit that no threshold passes, finite in fp16
 _AREA_UNIT = 256.0  # cells: sums of one and of all of them are normal numbers in fp16
 _TIE = 2e-6  # a logit's float32 tells this much apart up to 16
-_FAR = 4.0  # more than any squared distance between points of the unit square
+_NOWHERE = -4.0  # a share of the grid that is farther off than any two of its cells
 
 
 class HeadMaps(NamedTuple):
@@ -96,13 +96,12 @@ class Grouping(nn.Module):
         peak_window: cells on a side of the square in which a centre is the highest, odd.
     """
 
-    x: Tensor
-    y: Tensor
+    place: Tensor
     later: Tensor
     thing: Tensor
     row: Tensor
-    ascending_x: Tensor
-    ascending_y: Tensor
+    corner: Tensor
+    reach: Tensor
 
     def __init__(
         self,
@@ -120,17 +119,17 @@ class Grouping(nn.Module):
         self.height, self.width, self.scale = height, width, scale
         self.min_logit = math.log(min_centre / (1 - min_centre))
         self.min_cells, self.peak_window = min_cells, peak_window
+        self.block = _block(height, width, peak_window)
         side = max(height, width)
         down, across = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
         thing = torch.zeros(classes)
         thing[list(things)] = 1.0
-        self._constant("x", across.flatten() / side)  # (N,) each, N = height * width
-        self._constant("y", down.flatten() / side)
+        self._constant("place", torch.stack([across, down]) / side)  # (2, h, w)
         self._constant("later", (_TIE * torch.arange(height * width)).view(1, 1, height, width))
         self._constant("thing", thing)
         self._constant("row", torch.arange(ROWS).view(1, ROWS, 1))
-        self._constant("ascending_x", torch.arange(1.0, scale * width + 1))
-        self._constant("ascending_y", torch.arange(1.0, scale * height + 1))
+        self._constant("corner", scale * torch.tensor([width, height, 0.0, 0.0]))
+        self._constant("reach", _reach(scale * width, scale * height))
         self.unit = OFFSET_CELLS / side
 
     def _constant(self, name: str, value: Tensor) -> None:
@@ -141,19 +140,20 @@ class Grouping(nn.Module):
         logits = maps.logits
         label = self._enlarged(logits, mode="bilinear").argmax(1)  # (B, H, W)
         on_thing = _looked_up(self.thing, label)  # (B, H, W) of 0 and 1
-        peak, place = self._peaks(maps.centre)  # (B, K) each
-        nearest = self._nearest(maps.offset, peak, place)  # (B, N) rows
-        share = F.avg_pool2d(on_thing[:, None], self.scale).flatten(1)  # (B, N) of a cell's pixels
-        member = (nearest[:, None] == self.row).to(logits.dtype) * share[:, None]  # (B, K, N)
+        peak, place = self._peaks(maps.centre)  # (B, K), (B, 2, K)
+        found = peak > self.min_logit
+        nearest = self._nearest(maps.offset, torch.where(found[:, None], place, _NOWHERE))
+        share = F.avg_pool2d(on_thing[:, None], self.scale).flatten(2)  # (B, 1, N) of cells' pixels
+        member = (nearest == self.row).to(logits.dtype) * share  # (B, K, N), N = h * w
         area = member.mean(2) * (self.height * self.width / _AREA_UNIT)  # (B, K)
         votes = self._votes(logits, member)  # (B, K, C)
         kind = votes.argmax(2)  # (B, K)
         large = area > (self.min_cells - 0.125) / _AREA_UNIT  # areas are multiples of a pixel
-        used = ((peak > self.min_logit) & large).to(logits.dtype)
+        used = (found & large).to(logits.dtype)
         score = used * peak.sigmoid() * votes.amax(2) / area.clamp(min=1 / _AREA_UNIT)
-        row = used * (self.row.flatten() + 1)
-        both = torch.stack([row.gather(1, nearest), kind.to(row.dtype).gather(1, nearest)], 1)
-        both = self._enlarged(both.view(-1, 2, self.height, self.width), mode="nearest")
+        table = torch.stack([used * (self.row.flatten() + 1), kind.to(used.dtype)], 1)  # (B, 2, K)
+        both = table.gather(2, nearest.expand(-1, 2, -1)).view(-1, 2, self.height, self.width)
+        both = self._enlarged(both, mode="nearest")
         number = both[:, 0] * on_thing  # (B, H, W)
         label = torch.where(number > 0, both[:, 1], label.to(number.dtype))
         # Casts come last: TensorRT has uint8 at a graph's ends only.
@@ -174,27 +174,27 @@ class Grouping(nn.Module):
         return F.avg_pool2d(part, _VOTERS).flatten(2) @ chances * self.thing
 
     def _peaks(self, centre: Tensor) -> tuple[Tensor, Tensor]:
-        """Logit and cell of the K highest peaks, (B, K) each; of lower ones there may be fewer.
+        """Logits (B, K) and places (B, 2, K) of the K highest peaks; `_NO_PEAK` after the last.
 
         Half precision makes neighbours equal, and both would be peaks: one object, told as two. So
         what comes later is a little higher, which takes float32, in half-precision files as well.
+        Peaks lie so far apart that a block of cells has one at most: sorting blocks is cheaper.
         """
         window = self.peak_window
         centre = centre.float() + self.later
-        highest = F.max_pool2d(centre, window, stride=1, padding=window // 2)
-        peaks = torch.where(centre == highest, centre, _NO_PEAK).flatten(1)
-        peak, place = peaks.topk(ROWS)
-        return peak, place
+        is_peak = centre == F.max_pool2d(centre, window, stride=1, padding=window // 2)
+        peaks = F.max_pool2d(torch.where(is_peak, centre, _NO_PEAK), self.block).flatten(1)
+        places = F.max_pool2d(torch.where(is_peak, self.place, 0.0), self.block).flatten(2)
+        peak, block = peaks.topk(ROWS)
+        return peak, places.gather(2, block[:, None].expand(-1, 2, -1))
 
-    def _nearest(self, offset: Tensor, peak: Tensor, place: Tensor) -> Tensor:
-        """Row of the centre that each cell points nearest to, (B, N)."""
-        aim = offset.flatten(2) * self.unit  # (B, 2, N)
-        aim_x = (self.x + aim[:, 0]).clamp(0, 1)[:, None]
-        aim_y = (self.y + aim[:, 1]).clamp(0, 1)[:, None]
-        across = _looked_up(self.x, place)[:, :, None] - aim_x  # (B, K, N)
-        down = _looked_up(self.y, place)[:, :, None] - aim_y
-        absent = (peak <= self.min_logit).to(offset.dtype) * _FAR
-        return (across * across + down * down + absent[:, :, None]).argmin(1)
+    def _nearest(self, offset: Tensor, place: Tensor) -> Tensor:
+        """Row of the place (B, 2, K) that each cell points nearest to, (B, 1, N)."""
+        # Offsets are flattened first: else OpenVINO rounds the unit into an fp16 layer's weights.
+        aim = (self.place.flatten(1) + offset.flatten(2) * self.unit).clamp(0, 1)  # (B, 2, N)
+        across = place[:, 0, :, None] - aim[:, :1]  # (B, K, N)
+        down = place[:, 1, :, None] - aim[:, 1:]
+        return (across * across + down * down).argmin(1, keepdim=True)
 
     def _enlarged(self, maps: Tensor, *, mode: str) -> Tensor:
         """(B, C, h, w) at the answer's size, (B, C, H, W)."""
@@ -204,10 +204,9 @@ class Grouping(nn.Module):
     def _boxes(self, number: Tensor, used: Tensor) -> Tensor:
         """(B, K, 4) int32; zeros in unused rows."""
         inside = (number[:, None] == self.row[..., None] + 1).to(used.dtype)  # (B, K, H, W)
-        x0, x1 = _extent(inside.amax(2), self.ascending_x)
-        y0, y1 = _extent(inside.amax(3), self.ascending_y)
-        box = torch.stack([x0, y0, x1, y1], 2).to(used.dtype)
-        return (box * used[:, :, None]).to(torch.int32)
+        lines = torch.cat([inside.amax(2), inside.amax(3)], 2)  # (B, K, W + H)
+        reach = (lines[:, :, None] * self.reach).amax(3)  # (B, K, 4)
+        return ((self.corner - reach).abs() * used[:, :, None]).to(torch.int32)
 
 
 def _looked_up(table: Tensor, index: Tensor) -> Tensor:
@@ -215,8 +214,26 @@ def _looked_up(table: Tensor, index: Tensor) -> Tensor:
     return F.embedding(index, table[:, None]).squeeze(-1)
 
 
-def _extent(line: Tensor, ascending: Tensor) -> tuple[Tensor, Tensor]:
-    """First pixel that a line (..., L) of 0 and 1 marks, and the one after the last."""
-    first = (line * (len(ascending) + 1 - ascending)).argmax(-1)
-    last = (line * ascending).argmax(-1)
-    return first, last + 1
+def _block(height: int, width: int, peak_window: int) -> int:
+    """Cells on a side of the largest blocks that hold one peak at most, fill the grid and are K.
+
+    A peak is the only one of its window, and a block of half the side, rounded up, lies in there.
+    """
+    for side in range(peak_window // 2 + 1, 1, -1):
+        fits = height % side == width % side == 0
+        if fits and height * width >= ROWS * side * side:
+            return side
+    return 1
+
+
+def _reach(width: int, height: int) -> Tensor:
+    """How far each column and row reaches, in pixels: (4, W + H), columns first.
+
+    To the left, up, to the right and down, from the opposite edge of the picture; zero where it
+    does not count. The maxima over an object's columns and rows are the sides of its box.
+    """
+    across, down = torch.arange(1.0, width + 1), torch.arange(1.0, height + 1)
+    reach = torch.zeros(4, width + height)
+    reach[0, :width], reach[1, width:] = across.flip(0), down.flip(0)
+    reach[2, :width], reach[3, width:] = across, down
+    return reach

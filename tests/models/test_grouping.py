@@ -151,6 +151,68 @@ def test_neighbours_that_are_equally_high_are_one_centre():
     np.testing.assert_array_equal(instances == 1, labels == 3)
 
 
+def corner_maps():
+    """An object of 3x4 cells in each corner, the highest centre first."""
+    logits = np.zeros((CLASSES, HEIGHT, WIDTH), np.float32)
+    logits[0] = 2
+    centre = np.full((1, HEIGHT, WIDTH), -6, np.float32)
+    for rank, (y, x) in enumerate([(0, 0), (0, WIDTH - 4), (HEIGHT - 3, 0), (13, 20)]):
+        logits[3, y : y + 3, x : x + 4] = 4
+        centre[0, y + 1, x + 1] = 6 - rank
+    return logits, centre, np.zeros((2, HEIGHT, WIDTH), np.float32)
+
+
+def test_boxes_reach_the_edges_of_the_map():
+    *_, boxes = group(*corner_maps())
+    assert boxes[:4].tolist() == [[0, 0, 8, 6], [40, 0, 48, 6], [0, 26, 8, 32], [40, 26, 48, 32]]
+    logits, centre, offset = corner_maps()
+    logits[3], centre[:] = 4, -6
+    centre[0, 5, 5] = 3
+    *_, boxes = group(logits, centre, offset)
+    assert boxes[0].tolist() == [0, 0, 48, 32]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "window", "block"),
+    [
+        (64, 64, 9, 4),
+        (32, 64, 9, 4),
+        (50, 40, 9, 5),
+        (64, 64, 3, 2),
+        (64, 64, 1, 1),
+        (16, 24, 9, 2),  # blocks of 4 would be 24, fewer than the rows
+        (8, 8, 9, 1),
+        (7, 11, 9, 1),
+    ],
+)
+def test_blocks_fill_the_grid_and_the_table(height, width, window, block):
+    sized = Grouping(CLASSES, THINGS, height=height, width=width, scale=2, peak_window=window)
+    assert sized.block == block
+
+
+def in_blocks(seed, side, *, block=None):
+    """Answers on a square grid of many peaks, close to each other."""
+    draw = torch.Generator().manual_seed(seed)
+    shapes = ((2, CLASSES, side, side), (2, 1, side, side), (2, 2, side, side))
+    logits, centre, offset = (torch.randn(shape, generator=draw) for shape in shapes)
+    sized = Grouping(CLASSES, THINGS, height=side, width=side, scale=2)
+    sized.block = block or sized.block
+    return sized(HeadMaps(3 * logits, 2 * centre, 0.1 * offset))
+
+
+@pytest.mark.parametrize("side", [16, 20, 40, 64])
+def test_no_peak_hides_another_of_its_block(side):
+    for seed in range(5):
+        found, expected = in_blocks(seed, side), in_blocks(seed, side, block=1)
+        assert all(map(torch.equal, found, expected))
+        assert (expected.instance_score > 0).sum() > 4
+
+
+def test_a_larger_block_would_hide_peaks():
+    found, expected = in_blocks(0, 64, block=8), in_blocks(0, 64, block=1)
+    assert not torch.equal(found.instances, expected.instances)
+
+
 def test_without_a_centre_things_keep_their_class_and_belong_to_no_object():
     logits = np.zeros((CLASSES, HEIGHT, WIDTH), np.float32)
     logits[1] = 1
