@@ -7,6 +7,7 @@ import pytest
 import typer
 
 import maskattn_edge
+from maskattn_edge.__main__ import main as entry
 from maskattn_edge.cli import app, commands
 from maskattn_edge.contract.errors import SinkError, UsageError
 
@@ -144,3 +145,22 @@ def test_a_reader_that_leaves_is_no_error(tiny_model, cli_environment: dict[str,
     assert done.stdout == "{"
     assert "error" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+class Interrupted:
+    """A module that is stopped by Ctrl-C while it is imported."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "maskattn_edge.cli.app":
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_during_the_imports_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "maskattn_edge.cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as done:
+        entry()
+    assert done.value.code == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
