@@ -1,8 +1,8 @@
 """TensorRT on NVIDIA GPUs: engines built on the device, verified, cached, and run as CUDA graphs.
 
 A plan's way is the reading order: `fingerprint` -> `cache` -> `preflight` -> `child` (and in its
-process `worker`, `builder`) -> `verification` (`departure` where it fails) -> `plan` ->
-`plan_engine` -> `engine`.
+process `worker`, `builder`) -> `verification` (`departure` where it fails) -> `plan` (its
+inputs and outputs: `buffers`) -> `plan_engine` -> `engine`.
 Only `library` and `builder` know TensorRT's API for building, only `plan` the one for running,
 only `cuda` the driver's.
 """

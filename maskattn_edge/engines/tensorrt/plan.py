@@ -1,11 +1,10 @@
-"""A loaded plan on the device: its buffers, and one frame through it, as a CUDA graph."""
+"""A loaded plan on the device, and one frame through it, as a CUDA graph."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -14,30 +13,9 @@ from numpy.typing import NDArray
 
 from maskattn_edge.contract.errors import EngineError
 from maskattn_edge.engines.tensorrt.activations import ACTIVATIONS
-from maskattn_edge.engines.tensorrt.cuda import Cuda, Graph, HostBuffer
+from maskattn_edge.engines.tensorrt.buffers import Buffers, Outputs
+from maskattn_edge.engines.tensorrt.cuda import Cuda, Graph
 from maskattn_edge.engines.tensorrt.library import collecting_logger
-
-Outputs = dict[str, NDArray[np.generic]]
-
-IN_PLACE_BYTES = 1 << 20
-"""Inputs and outputs up to this size are read and written in the host's memory, on any GPU that
-can: each saves a copy, and with it a node of the graph (5 us on an H100, of 121 in all). Larger
-ones are copied, which a GPU with memory of its own does faster than reading across the bus."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tensor:
-    """An input or output: `array` is the host's view; `device` where the network reads or writes.
-
-    `copied` is False where the device uses the host's memory in place.
-    """
-
-    name: str
-    is_input: bool
-    array: NDArray[np.generic]
-    buffer: HostBuffer
-    device: int
-    copied: bool
 
 
 class LoadedPlan:
@@ -51,7 +29,7 @@ class LoadedPlan:
             and `graph_refused` says why.
         dla: DLA core that runs the plan, if it was built for one.
         in_place: whether the device reads and writes the host's memory in place of copies; None
-            leaves it to what the device can do and to `IN_PLACE_BYTES`.
+            leaves it to what the device can do and to the tensors' sizes.
 
     Raises:
         EngineError: TensorRT or CUDA refuses the plan, or memory is out.
@@ -68,7 +46,6 @@ class LoadedPlan:
         in_place: bool | None = None,
     ) -> None:
         self._trt, self._cuda = trt, cuda
-        self._in_place = in_place
         self._owner = threading.get_ident()
         self._graph: Graph | None = None
         self._replay: Callable[[], None] | None = None
@@ -82,12 +59,9 @@ class LoadedPlan:
             self._stream = cuda.stream()
             held.callback(cuda.destroy_stream, self._stream)
             self._context = self._create_context(held)
-            self._tensors = [
-                self._bind(self._engine.get_tensor_name(index), held)
-                for index in range(self._engine.num_io_tensors)
-            ]
-            self._inputs = [tensor.array for tensor in self._tensors if tensor.is_input]
-            self._outputs = [(t.name, t.array) for t in self._tensors if not t.is_input]
+            self._buffers = Buffers(trt, cuda, in_place=in_place)
+            held.callback(self._buffers.free)
+            self._buffers.bind(self._engine, self._context)
             self._settle(graph=graph, dla=dla, held=held)
             self._held = held.pop_all()
 
@@ -111,13 +85,12 @@ class LoadedPlan:
             raise EngineError(
                 "a TensorRT engine belongs to the thread that opened it: open one per thread"
             )
-        for array in self._inputs:
-            np.copyto(array, image_nhwc)
+        self._buffers.write(image_nhwc)
         if self._events is None:
             self.replay()
         else:
             self.gpu_ms = self._timed(*self._events)
-        return {name: array.copy() for name, array in self._outputs}
+        return self._buffers.read()
 
     def replay(self) -> None:
         """One frame of what lies in the input, to the end of the device's work; no answer."""
@@ -167,7 +140,6 @@ class LoadedPlan:
         """Give everything back."""
         self._cuda.make_current()
         self._graph = self._replay = None
-        self._tensors, self._inputs, self._outputs = [], [], []
         self._context = self._engine = None
         self._held.close()
 
@@ -197,37 +169,6 @@ class LoadedPlan:
         self.activation_bytes = size
         return context
 
-    def _bind(self, name: str, held: ExitStack) -> _Tensor:
-        dtype = np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name)))
-        shape = tuple(self._engine.get_tensor_shape(name))
-        if min(shape, default=1) < 1:
-            raise EngineError(f"the plan leaves the shape of {name} open, {shape}: build it again")
-        size = int(np.prod(shape)) * dtype.itemsize
-        is_input = self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT
-        # Where CPU and GPU share memory there is no bus, and the GPU too would miss the caches.
-        only_written = is_input and not self._cuda.integrated
-        buffer = self._cuda.allocate_host(size, only_written=only_written)
-        held.callback(self._cuda.free_host, buffer)
-        device, copied = buffer.device, not self._uses_in_place(size)
-        if copied:
-            device = self._cuda.allocate(size)
-            held.callback(self._cuda.free, device)
-        if not self._context.set_tensor_address(name, device):
-            raise EngineError(f"TensorRT refuses the memory for {name}")
-        return _Tensor(
-            name=name,
-            is_input=is_input,
-            array=buffer.array.view(dtype).reshape(shape),
-            buffer=buffer,
-            device=device,
-            copied=copied,
-        )
-
-    def _uses_in_place(self, size: int) -> bool:
-        if self._in_place is not None:
-            return self._in_place
-        return self._cuda.maps_host_memory and (self._cuda.integrated or size <= IN_PLACE_BYTES)
-
     def _settle(self, *, graph: bool, dla: int | None, held: ExitStack) -> None:
         """Warm up, which TensorRT needs before a capture, and capture."""
         self._enqueue()
@@ -246,15 +187,11 @@ class LoadedPlan:
 
     def _enqueue(self) -> None:
         """Start one frame: copy in, run, copy out."""
-        for tensor in self._tensors:
-            if tensor.is_input and tensor.copied:
-                self._cuda.to_device(tensor.device, tensor.buffer, self._stream)
+        self._buffers.start_copies_in(self._stream)
         if not self._context.execute_async_v3(int(self._stream)):
             errors = self._logger.errors
             raise EngineError(f"TensorRT failed: {errors[-1] if errors else 'it gave no reason'}")
-        for tensor in self._tensors:
-            if not tensor.is_input and tensor.copied:
-                self._cuda.to_host(tensor.buffer, tensor.device, self._stream)
+        self._buffers.start_copies_out(self._stream)
 
 
 def _activation_bytes(engine: Any) -> int:  # noqa: ANN401

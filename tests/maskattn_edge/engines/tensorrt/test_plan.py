@@ -8,8 +8,7 @@ import pytest
 
 from maskattn_edge.contract.errors import EngineError
 from maskattn_edge.engines import open_engine
-from maskattn_edge.engines.tensorrt import BuildOptions, EngineCache, build_engine
-from maskattn_edge.engines.tensorrt import plan as plan_module
+from maskattn_edge.engines.tensorrt import BuildOptions, EngineCache, buffers, build_engine
 from maskattn_edge.engines.tensorrt.activations import ACTIVATIONS, SharedActivations
 from maskattn_edge.engines.tensorrt.cuda import Cuda, Graph
 from maskattn_edge.engines.tensorrt.plan import LoadedPlan
@@ -54,7 +53,7 @@ def test_frames(make_driver, make_tensorrt, in_place, graph):
 def test_small_tensors_are_used_in_place_where_the_device_can(
     make_driver, make_tensorrt, monkeypatch, driver, most, copies
 ):
-    monkeypatch.setattr(plan_module, "IN_PLACE_BYTES", most)
+    monkeypatch.setattr(buffers, "IN_PLACE_BYTES", most)
     driver = make_driver(**driver)
     plan = load(driver, make_tensorrt, graph=False)
     driver.calls.clear()
