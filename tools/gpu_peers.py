@@ -77,18 +77,18 @@ def sidecar_of(path: Path) -> dict[str, Any]:
 
 
 def build(folder: Path, models: list[Path], *, seconds: float, jobs: int) -> None:
-    """Build all within so many seconds together, `jobs` at a time, and write builds.json."""
+    """Build all within so many seconds together, `jobs` at a time; builds.json grows with each."""
     end = time.monotonic() + seconds
     names = model_names(models)
+    entries: list[dict[str, Any]] = []
     with ThreadPoolExecutor(jobs) as pool:
-        entries = list(
-            pool.map(
-                lambda pair: built(pair[0], pair[1], end - time.monotonic()),
-                zip(models, names, strict=True),
-            )
-        )
-    text = json.dumps({"jobs": jobs, "engines": entries}, indent=2)
-    write_bytes(folder / "builds.json", text.encode() + b"\n")
+        for entry in pool.map(
+            lambda pair: built(pair[0], pair[1], end - time.monotonic()),
+            zip(models, names, strict=True),
+        ):
+            entries.append(entry)
+            text = json.dumps({"jobs": jobs, "engines": entries}, indent=2)
+            write_bytes(folder / "builds.json", text.encode() + b"\n")
 
 
 def candidates(folder: Path, models: list[Path]) -> list[Candidate]:
