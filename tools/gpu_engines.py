@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,31 @@ TURN = LatencySettings(warmup_frames=100, min_frames=500, min_seconds=0.5)
 GPU_FRAMES = 500
 
 Loop = Callable[[], object]
+Built = dict[str, tuple[ModelFile, CachedEngine]]
 
 
-def measured(built: dict[str, tuple[ModelFile, CachedEngine]]) -> list[dict[str, Any]]:
+def built(models: list[Path], cache: EngineCache) -> tuple[Built, list[dict[str, Any]]]:
+    """Engines by the models' names; and a result with the reason for each that has none."""
+    engines: Built = {}
+    failed: list[dict[str, Any]] = []
+    for path, name in zip(models, model_names(models), strict=True):
+        try:
+            file = read_model_file(path)
+            engines[name] = file, build_engine(file, BuildOptions(), cache, this_machine()).engine
+        except MaskAttnError as error:
+            failed.append({"model": name, "error": str(error)})
+    return engines, failed
+
+
+def measured(engines: Built) -> list[dict[str, Any]]:
     """Per model its sidecar, its layers, and milliseconds of a frame in each way."""
-    with ExitStack() as opened:
-        engines = {
-            (name, way): opened.enter_context(PlanEngine(file, engine.plan, **how))
-            for name, (file, engine) in built.items()
+    with ExitStack() as held:
+        opened = {
+            (name, way): held.enter_context(PlanEngine(file, engine.plan, **how))
+            for name, (file, engine) in engines.items()
             for way, how in WAYS.items()
         }
-        times = in_turns({key: loops(engine) for key, engine in engines.items()})
+        times = in_turns({key: loops(engine) for key, engine in opened.items()})
         return [
             {
                 "model": name,
@@ -69,17 +84,15 @@ def measured(built: dict[str, tuple[ModelFile, CachedEngine]]) -> list[dict[str,
                     {"name": layer.name, "ms": round(layer.frame_ms, 5)}
                     for layer in plan_layer_times(engine.plan)
                 ],
-                **{way: facts(engines[name, way], times[name, way]) for way in WAYS},
+                **{way: facts(opened[name, way], times[name, way]) for way in WAYS},
             }
-            for name, (_, engine) in built.items()
+            for name, (_, engine) in engines.items()
         ]
 
 
 def loops(engine: PlanEngine) -> dict[str, Loop]:
     """A frame as users run it, and one of the bare loop."""
-    size = engine.spec.input
-    image = np.zeros((1, size.height, size.width, 3), np.uint8)
-    return {"infer": lambda: engine.infer(image), "bare": engine.replay}
+    return {"infer": partial(engine.infer, _blank(engine)), "bare": engine.replay}
 
 
 def in_turns(all_loops: dict[Any, dict[str, Loop]]) -> dict[Any, dict[str, np.ndarray]]:
@@ -100,7 +113,7 @@ def in_turns(all_loops: dict[Any, dict[str, Loop]]) -> dict[Any, dict[str, np.nd
 def facts(engine: PlanEngine, times: dict[str, np.ndarray]) -> dict[str, Any]:
     """What one way of running an engine took."""
     engine.measure_gpu()  # after the times: marks on the stream take some of their own
-    image = np.zeros((1, engine.spec.input.height, engine.spec.input.width, 3), np.uint8)
+    image = _blank(engine)
     gpu = [_gpu_ms(engine, image) for _ in range(GPU_FRAMES)]
     return {
         "device": engine.device,
@@ -113,6 +126,10 @@ def facts(engine: PlanEngine, times: dict[str, np.ndarray]) -> dict[str, Any]:
         "bare_p50_ms": round(float(np.median(times["bare"])), 4),
         "gpu_p50_ms": round(float(np.median(gpu)), 4),
     }
+
+
+def _blank(engine: PlanEngine) -> np.ndarray:
+    return np.zeros((1, engine.spec.input.height, engine.spec.input.width, 3), np.uint8)
 
 
 def _gpu_ms(engine: PlanEngine, image: np.ndarray) -> float:
@@ -142,16 +159,16 @@ def _cells(result: dict[str, Any]) -> list[str]:
     if "error" in result:
         return [model, f"failed: {' '.join(str(result['error']).split())}".replace("|", "\\|")]
     side, graph, enqueue = result["sidecar"], result["graph"], result["enqueue"]
-    built, bare = side["measured"], graph.get("bare_p50_ms")
+    made, bare = side["measured"], graph.get("bare_p50_ms")
     captured = "" if graph["captured"] else " (no graph)"
     return [
-        model, side["precision"], f"{built['build_s']:.1f}", str(built["layers"]),
+        model, side["precision"], f"{made['build_s']:.1f}", str(made["layers"]),
         f"{graph['p50_ms']:.3f}{captured}",
         *(_ms(graph, key) for key in ("p90_ms", "p99_ms", "p99.9_ms", "bare_p50_ms")),
         f"{graph['p50_ms'] / bare:.2f}" if bare else "",
         _ms(graph, "gpu_p50_ms"), _ms(result.get("copies", {}), "p50_ms"),
         _ms(enqueue, "p50_ms"), _ms(enqueue, "p99_ms"),
-        f"{built['activation_bytes'] / 1e6:.2f}", f"{side['plan_bytes'] / 1e6:.2f}",
+        f"{made['activation_bytes'] / 1e6:.2f}", f"{side['plan_bytes'] / 1e6:.2f}",
         f"{100 * side['agreement']['labels']:.2f}",
     ]  # fmt: skip
 
@@ -162,7 +179,7 @@ def _ms(times: dict[str, Any], key: str) -> str:
 
 
 def main() -> int:
-    """Every model in turn; one that fails is named with its reason."""
+    """All models; one without an engine is named with its reason."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--show", type=Path, metavar="FILE", help="print the table of such JSON")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of engines and timings")
@@ -172,21 +189,13 @@ def main() -> int:
         found = json.loads(chosen.show.read_text())
         print(shown(found["engines"] if isinstance(found, dict) else found))
         return 0
-    built: dict[str, tuple[ModelFile, CachedEngine]] = {}
-    failed: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        cache = EngineCache(chosen.cache or Path(folder))
-        for path, name in zip(chosen.models, model_names(chosen.models), strict=True):
-            try:
-                file = read_model_file(path)
-                built[name] = file, build_engine(file, BuildOptions(), cache, this_machine()).engine
-            except MaskAttnError as error:
-                failed.append({"model": name, "error": str(error)})
-        try:
-            results = measured(built)
-        except MaskAttnError as error:
-            failed.append({"model": ", ".join(built), "error": str(error)})
-            results = []
+        engines, failed = built(chosen.models, EngineCache(chosen.cache or Path(folder)))
+    try:
+        results = measured(engines)
+    except MaskAttnError as error:  # of the device that all share: no time is to be trusted
+        results = []
+        failed.append({"model": ", ".join(engines), "error": str(error)})
     json.dump(results + failed, sys.stdout, indent=2)
     print()
     return 1 if failed else 0

@@ -35,9 +35,9 @@ def subtract_before_transpose(graph: onnx.GraphProto, width: int) -> None:
 
     The same numbers, sooner: TensorRT makes one kernel of the conversion from uint8, the
     difference and the transpose, which then reads the image's bytes in their order, across the bus
-    where the image is used in place: 0.119 instead of 0.126 ms for all of `s` on an H100 (GPU,
-    TensorRT 10.6, 2026-11-24). The constant has a whole row of pixels because ONNX Runtime's CPU
-    kernel takes 8 % of the network's time to repeat three numbers (`s`, fp32).
+    where the image is used in place: 0.111 instead of 0.116 ms for all of `s` on an H100 (GPU,
+    TensorRT 10.6, 2026-11-24; docs/engines.md). The constant has a whole row of pixels because ONNX
+    Runtime took 8 % longer for all of `s` on a CPU, in fp32, when it repeated three numbers.
 
     Args:
         graph: changed where Transpose to channels first, then Sub of (1, C, 1, 1) are its only way

@@ -1,8 +1,8 @@
 """ONNX Runtime with its CUDA provider: for a GPU without TensorRT.
 
-It does not take INT8 files: the provider has no INT8 convolutions and leaves enlarging to the CPU.
-With ONNX Runtime 1.31 on an H100 (2026-11-24) `s` INT8 took 1.8 ms where fp16 took 0.29, and
-81 to 93 % of its labels of noise were those of the same file on the CPU; of fp16's, 99.98 % were.
+It does not take INT8 files. With ONNX Runtime 1.31 on an H100 (2026-11-24) parts of them fell to
+the CPU, `s` took 1.8 ms where fp16 took 0.29, and 81 to 93 % of the labels of noise were those of
+the same file on the CPU; of fp16's, 99.98 % and more were. Why is not known; see docs/engines.md.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ def _looked_up(table: Tensor, index: Tensor) -> Tensor:
 
 
 def _block(height: int, width: int, peak_window: int) -> int:
-    """Cells on a side of the largest blocks that hold one peak at most, fill the grid and are K.
+    """Cells on a side of the largest blocks, K or more, that fill the grid and hold a peak at most.
 
     A peak is the only one of its window, and a block of half the side, rounded up, lies in there.
     """

@@ -3,8 +3,8 @@
 A plan's way is the reading order: `fingerprint` -> `cache` -> `preflight` -> `child` (and in its
 process `worker`, `builder`) -> `verification` (`departure` where it fails) -> `plan` (its
 inputs and outputs: `buffers`) -> `plan_engine` -> `engine`.
-Only `library` and `builder` know TensorRT's API for building, only `plan` the one for running,
-only `cuda` the driver's.
+Only `library` and `builder` know TensorRT's API for building, only `plan` and `buffers` the one for
+running, only `cuda` the driver's.
 """
 
 from maskattn_edge.engines.gpu import DeviceFacts
