@@ -73,9 +73,10 @@ def test_overload_drops_frames_and_counts_them(file):
 def test_what_spoiled_a_part_is_said(monkeypatch, capsys, file):
     said = ["The hypervisor took 0.20 cores away (steal time)."]
     monkeypatch.setattr("maskattn_benchmarks.pipeline_cost.warnings_during", lambda *_: said)
+    monkeypatch.setattr("maskattn_benchmarks.pipeline_cost._alone", lambda *_: [0.005])
     assert main(["overload", "--engine", "sleeping", "--period-ms", "5", "--frames", "10"]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("overload  a frame every 1.")
+    assert first.startswith("overload  a frame every 1.25 ms, the engine takes 5.00 ms ")
     assert second.strip() == said[0]
 
 
